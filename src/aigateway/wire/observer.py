@@ -1,0 +1,21 @@
+"""The one interface of everything that watches an answer go by."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from aigateway.wire.facts import AnswerFacts
+
+
+class Observer(Protocol):
+    """Reads an answer beside the relay. Sans-io, never raises, bounded in memory, right for any way of cutting."""
+
+    @property
+    def complete(self) -> bool:
+        """True once the answer's own end was seen; nothing that matters for the record comes after it."""
+
+    def feed(self, data: bytes, /) -> None:
+        """Take the next bytes, cut anywhere."""
+
+    def facts(self) -> AnswerFacts:
+        """What is known so far; call it when `complete` is True, or when no more bytes come."""

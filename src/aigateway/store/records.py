@@ -17,7 +17,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, tag_field="record_type",
     interception_id: str
 
 
-class InterceptionStart(Record, tag="interception_start"):
+class InterceptionStart(Record, frozen=True, kw_only=True, tag="interception_start"):
     """A request was accepted."""
 
     initiator_id: str
@@ -40,7 +40,7 @@ class InterceptionStart(Record, tag="interception_start"):
     metadata: dict[str, Any] = {}
 
 
-class InterceptionEnd(Record, tag="interception_end"):
+class InterceptionEnd(Record, frozen=True, kw_only=True, tag="interception_end"):
     """The request is over, whatever came of it (decision 14)."""
 
     ended_at: str
@@ -57,7 +57,7 @@ class InterceptionEnd(Record, tag="interception_end"):
     """Merged into the interception's metadata."""
 
 
-class PromptUsage(Record, tag="prompt_usage"):
+class PromptUsage(Record, frozen=True, kw_only=True, tag="prompt_usage"):
     """What a person asked."""
 
     id: str
@@ -68,7 +68,7 @@ class PromptUsage(Record, tag="prompt_usage"):
     metadata: dict[str, Any] = {}
 
 
-class TokenUsage(Record, tag="token_usage"):
+class TokenUsage(Record, frozen=True, kw_only=True, tag="token_usage"):
     """What one upstream response used."""
 
     id: str
@@ -81,7 +81,7 @@ class TokenUsage(Record, tag="token_usage"):
     metadata: dict[str, Any] = {}
 
 
-class ToolUsage(Record, tag="tool_usage"):
+class ToolUsage(Record, frozen=True, kw_only=True, tag="tool_usage"):
     """A tool that the model called."""
 
     id: str
@@ -97,7 +97,7 @@ class ToolUsage(Record, tag="tool_usage"):
     metadata: dict[str, Any] = {}
 
 
-class ModelThought(Record, tag="model_thought"):
+class ModelThought(Record, frozen=True, kw_only=True, tag="model_thought"):
     """Reasoning that the model showed."""
 
     id: str

@@ -1,0 +1,184 @@
+"""From a token to an Actor, on every request: cached, but never longer than a second after a token was revoked."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+
+from aigateway.accounts import tokens
+from aigateway.accounts.actor import Actor
+from aigateway.store import api_keys
+from aigateway.store.api_keys import TOKEN, Holder, Use
+from aigateway.store.engine import Store, StoreUnavailable
+from aigateway.store.times import utc_now
+
+_log = structlog.get_logger(__name__)
+
+FRESH_FOR = 1.0
+"""Seconds for which an entry is used without asking the store."""
+STALE_FOR = 3600.0
+"""Seconds for which an entry is used while the store is away."""
+TOUCH_EVERY = 60.0
+"""Seconds between two notes of when a key was last used."""
+LOOKUP_LIMIT = 3.0
+"""Seconds after which a store that does not answer counts as away."""
+MAX_ENTRIES = 20_000
+
+
+@dataclass(slots=True)
+class _Entry:
+    """A key as the store last described it."""
+
+    holder: Holder
+    actor: Actor
+    expires_at: datetime
+    asked_at: float
+    touched_at: float = float("-inf")
+
+
+class Authenticator:
+    """Tells whose token it is. One per process; belongs to one event loop.
+
+    Args:
+        store: where keys and users are.
+        clock: the time of day, for expiry.
+        monotonic: seconds that never go back, for the age of entries.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        clock: Callable[[], datetime] = utc_now,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._monotonic = monotonic
+        self._entries: OrderedDict[str, _Entry] = OrderedDict()
+        self._lookups: dict[str, asyncio.Task[_Entry | None]] = {}
+        self._store_is_away = False
+        self._uses: dict[str, Use] = {}
+        self._noting: asyncio.Task[None] | None = None
+
+    async def authenticate(self, token: str) -> Actor | None:
+        """The actor whose valid token this is; None for anything else.
+
+        Raises:
+            StoreUnavailable: the store is away, and this token was not in use within the last hour.
+        """
+        parts = tokens.parse(token)
+        if parts is None:
+            return None
+        key_id, secret = parts
+        entry = await self._entry(key_id)
+        if entry is None or not tokens.is_secret(secret, entry.holder.hashed_secret):
+            return None
+        if entry.expires_at <= self._clock():
+            return None
+        self._touch(entry)
+        return entry.actor
+
+    def forget(self, key_id: str) -> None:
+        """Ask the store before this key is accepted again."""
+        self._entries.pop(key_id, None)
+        self._lookups.pop(key_id, None)
+
+    def forget_user(self, user_id: str) -> None:
+        """Ask the store before any key of this user is accepted again."""
+        for key_id in [key_id for key_id, entry in self._entries.items() if entry.holder.user_id == user_id]:
+            del self._entries[key_id]
+        self._lookups.clear()
+
+    async def close(self) -> None:
+        """Finish the notes that are being written."""
+        if self._noting is not None:
+            await self._noting
+
+    async def _entry(self, key_id: str) -> _Entry | None:
+        entry = self._entries.get(key_id)
+        if entry is None:
+            return await asyncio.shield(self._lookup(key_id))
+        age = self._monotonic() - entry.asked_at
+        if age <= FRESH_FOR:
+            return entry
+        lookup = self._lookup(key_id)
+        if self._store_is_away and age <= STALE_FOR:
+            return entry  # People keep working; the lookup that now runs beside notices when the store is back.
+        try:
+            return await asyncio.shield(lookup)
+        except StoreUnavailable:
+            if age > STALE_FOR:
+                raise
+            return entry
+
+    def _lookup(self, key_id: str) -> asyncio.Task[_Entry | None]:
+        """The one lookup of a key that is under way."""
+        lookup = self._lookups.get(key_id)
+        if lookup is None:
+            lookup = asyncio.create_task(self._ask(key_id))
+            self._lookups[key_id] = lookup
+            lookup.add_done_callback(lambda done: self._looked_up(key_id, done))
+        return lookup
+
+    def _looked_up(self, key_id: str, lookup: asyncio.Task[_Entry | None]) -> None:
+        current = self._lookups.get(key_id) is lookup
+        if current:
+            del self._lookups[key_id]
+        if lookup.cancelled():
+            return
+        error = lookup.exception()
+        self._store_is_away = isinstance(error, StoreUnavailable)
+        if error is not None or not current:
+            return  # Not current: forgotten while it was under way, so what it found may be out of date.
+        entry = lookup.result()
+        if entry is None:
+            self._entries.pop(key_id, None)
+            return
+        known = self._entries.get(key_id)
+        entry.touched_at = known.touched_at if known else entry.touched_at
+        self._entries[key_id] = entry
+        self._entries.move_to_end(key_id)
+        if len(self._entries) > MAX_ENTRIES:
+            self._entries.popitem(last=False)
+
+    async def _ask(self, key_id: str) -> _Entry | None:
+        asked_at = self._monotonic()
+        try:
+            async with asyncio.timeout(LOOKUP_LIMIT), self._store.read() as connection:
+                holder = await api_keys.holder(connection, key_id)
+        except TimeoutError as error:
+            raise StoreUnavailable(f"The database did not answer within {LOOKUP_LIMIT:g} s.") from error
+        if holder is None or not holder.may_enter:
+            return None
+        actor = Actor(holder.user_id, holder.username, holder.email or None, holder.key_id, frozenset(holder.roles))
+        return _Entry(holder, actor, holder.expires_at, asked_at)
+
+    def _touch(self, entry: _Entry) -> None:
+        """Note the use of a key, in the background, at most once a minute."""
+        now = self._monotonic()
+        if now - entry.touched_at < TOUCH_EVERY:
+            return
+        entry.touched_at = now
+        at, holder = self._clock(), entry.holder
+        until = None
+        if holder.login_type != TOKEN:
+            until = entry.expires_at = at + timedelta(seconds=holder.lifetime_seconds)
+        self._uses[holder.key_id] = Use(holder.key_id, holder.user_id, at, until)
+        if self._noting is None or self._noting.done():
+            self._noting = asyncio.create_task(self._note())
+
+    async def _note(self) -> None:
+        while self._uses:
+            uses, self._uses = list(self._uses.values()), {}
+            try:
+                async with self._store.write() as connection:
+                    await api_keys.record_uses(connection, uses)
+            except StoreUnavailable as error:
+                _log.debug("last use of tokens not noted", tokens=len(uses), reason=str(error))

@@ -1,0 +1,174 @@
+"""Takes rows of the record into the tables, in one transaction, so that taking them twice changes nothing."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Table, bindparam, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from aigateway.store.engine import Store
+from aigateway.store.lineage import link
+from aigateway.store.records import (
+    AnyRecord,
+    InterceptionEnd,
+    InterceptionStart,
+    ModelThought,
+    PromptUsage,
+    TokenUsage,
+    ToolUsage,
+)
+from aigateway.store.tables import interceptions, model_thoughts, token_usages, tool_usages, user_prompts
+
+Row = dict[str, Any]
+
+_BIGGEST = 2**63 - 1
+"""What a bigint holds. A provider that reports more is wrong, and must not stop the rows behind it."""
+
+
+async def apply(store: Store, records: Sequence[AnyRecord]) -> None:
+    """Write `records` (at most some thousands) into the tables: all of them, or none.
+
+    A row that is there already stays as it is, and an end is taken only once. A row may come before or after the others
+    of its interception, except that an end must not come before its start in an earlier call.
+
+    Raises:
+        StoreUnavailable: nothing was written; the same records can be given again.
+    """
+    rows: dict[Table, list[Row]] = defaultdict(list)
+    ends: list[InterceptionEnd] = []
+    for record in records:
+        if isinstance(record, InterceptionEnd):
+            ends.append(record)
+        else:
+            table, row = _row(record)
+            rows[table].append(row)
+    if not rows and not ends:
+        return
+    async with store.write() as connection:
+        for table, new in rows.items():
+            await _insert_once(connection, table, new)
+        await _end(connection, ends)
+        await link(
+            connection,
+            started=[row["id"] for row in rows[interceptions] if row["correlating_tool_call_id"]],
+            called=[row["provider_tool_call_id"] for row in rows[tool_usages] if row["provider_tool_call_id"]],
+        )
+
+
+async def _insert_once(connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    await connection.execute(dialect.insert(table).on_conflict_do_nothing(index_elements=["id"]), rows)
+
+
+async def _end(connection: AsyncConnection, ends: Sequence[InterceptionEnd]) -> None:
+    """End what is not ended yet. The first end of an interception counts."""
+    known = await _metadata_of(connection, [end.interception_id for end in ends if end.metadata])
+    same = ("ended_at", "status_code", "error_type", "error_message", "duration_ms", "time_to_first_byte_ms")
+    changes: Row = {name: bindparam(f"new_{name}") for name in (*same, "response_bytes")}
+    changes["credential_hint"] = func.coalesce(bindparam("new_credential_hint"), interceptions.c.credential_hint)
+    statement = update(interceptions).where(
+        interceptions.c.id == bindparam("ended_id"), interceptions.c.ended_at.is_(None)
+    )
+    plain: list[Row] = []
+    telling: list[Row] = []
+    for end in ends:
+        row = {
+            "ended_id": end.interception_id,
+            "new_ended_at": _time(end.ended_at),
+            "new_status_code": end.status_code,
+            "new_error_type": end.error_type,
+            "new_error_message": _cut(end.error_message, 1024),
+            "new_duration_ms": end.duration_ms,
+            "new_time_to_first_byte_ms": end.time_to_first_byte_ms,
+            "new_response_bytes": end.response_bytes,
+            "new_credential_hint": _cut(end.credential_hint, 15),
+        }
+        if end.metadata:
+            telling.append(row | {"new_metadata": known.get(end.interception_id, {}) | end.metadata})
+        else:
+            plain.append(row)
+    if plain:
+        await connection.execute(statement.values(changes), plain)
+    if telling:
+        await connection.execute(statement.values(changes | {"metadata": bindparam("new_metadata")}), telling)
+
+
+async def _metadata_of(connection: AsyncConnection, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+    wanted = list(ids)
+    if not wanted:
+        return {}
+    query = select(interceptions.c.id, interceptions.c.metadata).where(interceptions.c.id.in_(wanted))
+    return {row.id: row.metadata or {} for row in await connection.execute(query)}
+
+
+def _row(record: InterceptionStart | PromptUsage | TokenUsage | ToolUsage | ModelThought) -> tuple[Table, Row]:
+    """Where a record belongs, and as what."""
+    if isinstance(record, InterceptionStart):
+        return interceptions, _start(record)
+    row: Row = {
+        "id": record.id,
+        "interception_id": record.interception_id,
+        "provider_response_id": record.msg_id,
+        "metadata": record.metadata,
+        "created_at": _time(record.created_at),
+    }
+    match record:
+        case PromptUsage():
+            return user_prompts, row | {"prompt": record.prompt}
+        case ModelThought():
+            return model_thoughts, row | {"content": record.content}
+        case TokenUsage():
+            return token_usages, row | {
+                "input_tokens": _count(record.input_tokens),
+                "output_tokens": _count(record.output_tokens),
+                "cache_read_input_tokens": _count(record.cache_read_input_tokens),
+                "cache_write_input_tokens": _count(record.cache_write_input_tokens),
+            }
+        case ToolUsage():
+            return tool_usages, row | {
+                "provider_tool_call_id": record.tool_call_id,
+                "provider_item_id": record.item_id,
+                "server_url": record.server_url,
+                "tool": record.tool,
+                "input": record.input,
+                "injected": record.injected,
+                "invocation_error": record.invocation_error,
+            }
+
+
+def _start(record: InterceptionStart) -> Row:
+    return {
+        "id": record.interception_id,
+        "initiator_id": record.initiator_id,
+        "api_key_id": record.api_key_id,
+        "provider": record.provider,
+        "provider_name": record.provider_name,
+        "model": record.model,
+        "client": _cut(record.client, 64),
+        "client_session_id": _cut(record.client_session_id or None, 256),
+        "correlating_tool_call_id": record.correlating_tool_call_id or None,
+        "credential_kind": record.credential_kind,
+        "credential_hint": _cut(record.credential_hint, 15),
+        "metadata": record.metadata,
+        "started_at": _time(record.started_at),
+        "streaming": record.streaming,
+        "request_bytes": record.request_bytes,
+    }
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _cut(text: str | None, length: int) -> str | None:
+    """At most `length` characters, the column's limit."""
+    return text if text is None else text[:length]
+
+
+def _count(number: int) -> int:
+    return max(0, min(number, _BIGGEST))

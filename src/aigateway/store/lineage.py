@@ -1,0 +1,99 @@
+"""Which interception answers which: a request that submits a tool's result continues the one that called the tool.
+
+Control-plane spec 4.3, and only among the interceptions of one person. Replicas ship their rows in their own time, so a
+child may arrive before its parent: it is linked when the parent's tool call arrives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import bindparam, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from aigateway.store.tables import interceptions, tool_usages
+
+
+@dataclass(frozen=True, slots=True)
+class _Link:
+    child: str
+    parent: str
+    root: str
+    """The root that the parent has in the tables: its own root, or itself."""
+
+
+async def link(connection: AsyncConnection, started: Sequence[str], called: Sequence[str]) -> None:
+    """Link what the new rows made linkable.
+
+    Args:
+        connection: a transaction that sees the new rows.
+        started: ids of new interceptions that answer a tool call.
+        called: ids of new tool calls.
+    """
+    if not started and not called:
+        return
+    roots: dict[str, str] = {}
+    links: list[_Link] = []
+    for found in await _linkable(connection, started, called):
+        root = _follow(found.root, roots)
+        if root == found.child:
+            continue  # The parent descends from this very child; hostile ids must not make a circle.
+        roots[found.child] = root
+        links.append(found)
+    if not links:
+        return
+    await connection.execute(
+        update(interceptions)
+        .where(interceptions.c.id == bindparam("child"))
+        .values(thread_parent_id=bindparam("parent"), thread_root_id=bindparam("root")),
+        [{"child": found.child, "parent": found.parent, "root": _follow(found.root, roots)} for found in links],
+    )
+    await connection.execute(
+        update(interceptions)
+        .where(interceptions.c.thread_root_id == bindparam("former"))
+        .values(thread_root_id=bindparam("root")),
+        [{"former": found.child, "root": _follow(found.root, roots)} for found in links],
+    )
+
+
+def _follow(root: str, roots: dict[str, str]) -> str:
+    while root in roots:
+        root = roots[root]
+    return root
+
+
+async def _linkable(connection: AsyncConnection, started: Sequence[str], called: Sequence[str]) -> list[_Link]:
+    """Interceptions without a parent whose tool call is known by now, each with the caller of the newest such call.
+
+    Some providers number their calls from zero in every answer, so only calls made before the child started count.
+    """
+    child, caller = interceptions.alias("child"), interceptions.alias("caller")
+    parent_id = (
+        select(tool_usages.c.interception_id)
+        .join(caller, caller.c.id == tool_usages.c.interception_id)
+        .where(
+            tool_usages.c.provider_tool_call_id == child.c.correlating_tool_call_id,
+            tool_usages.c.created_at <= child.c.started_at,
+            caller.c.initiator_id == child.c.initiator_id,
+            caller.c.id != child.c.id,
+        )
+        .order_by(tool_usages.c.created_at.desc(), tool_usages.c.id.desc())
+        .limit(1)
+        .correlate(child)
+        .scalar_subquery()
+    )
+    wanted = [child.c.id.in_(started)] if started else []
+    wanted += [child.c.correlating_tool_call_id.in_(called)] if called else []
+    pairs = (
+        select(child.c.id, child.c.started_at, parent_id.label("parent_id"))
+        .where(child.c.thread_parent_id.is_(None), or_(*wanted))
+        .subquery()
+    )
+    parent = interceptions.alias("parent")
+    found = await connection.execute(
+        select(pairs.c.id, parent.c.id.label("parent_id"), parent.c.thread_root_id)
+        .join(parent, parent.c.id == pairs.c.parent_id)
+        .order_by(pairs.c.started_at, pairs.c.id)
+    )
+    return [_Link(child=row.id, parent=row.parent_id, root=row.thread_root_id or row.parent_id) for row in found]

@@ -1,0 +1,165 @@
+"""The tables, under the reference names (control-plane spec 4.1), so that documented SQL and dashboards work."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Computed,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    false,
+    func,
+    text,
+)
+
+from aigateway.store.types import Json, UtcTime, Uuid36
+
+metadata = MetaData()
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", Uuid36, primary_key=True),
+    Column("email", Text, nullable=False, server_default=""),
+    Column("username", Text, nullable=False),
+    Column("name", Text, nullable=False, server_default=""),
+    Column("avatar_url", Text, nullable=False, server_default=""),
+    Column("hashed_password", Text, nullable=False, server_default=""),
+    Column("status", Text, nullable=False, server_default="dormant"),
+    Column("rbac_roles", Json, nullable=False),
+    Column("login_type", Text, nullable=False),
+    Column("deleted", Boolean, nullable=False, server_default=false()),
+    Column("is_system", Boolean, nullable=False, server_default=false()),
+    Column("is_service_account", Boolean, nullable=False, server_default=false()),
+    Column("last_seen_at", UtcTime),
+    Column("created_at", UtcTime, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+)
+_living = users.c.deleted == false()
+_living_with_email = _living & (users.c.email != text("''"))
+Index(
+    "users_username_lower_idx",
+    func.lower(users.c.username),
+    unique=True,
+    sqlite_where=_living,
+    postgresql_where=_living,
+)
+Index(
+    "users_email_lower_idx",
+    func.lower(users.c.email),
+    unique=True,
+    sqlite_where=_living_with_email,
+    postgresql_where=_living_with_email,
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", String(10), primary_key=True),
+    Column("hashed_secret", LargeBinary, nullable=False),
+    Column("user_id", Uuid36, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("last_used", UtcTime),
+    Column("expires_at", UtcTime, nullable=False),
+    Column("lifetime_seconds", BigInteger, nullable=False, server_default="86400"),
+    Column("login_type", Text, nullable=False),
+    Column("token_name", Text),
+    Column("scopes", Json, nullable=False),
+    Column("allow_list", Json, nullable=False),
+    Column("ip_address", Text, nullable=False, server_default=""),
+    Column("created_at", UtcTime, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+)
+Index("api_keys_user_token_name_idx", api_keys.c.user_id, api_keys.c.token_name, unique=True)
+
+# No foreign key to users: a row of the record must find its place even when its user's row is gone (a database restored
+# from an older copy), because one row that can never be written would hold up every row behind it.
+interceptions = Table(
+    "aibridge_interceptions",
+    metadata,
+    Column("id", Uuid36, primary_key=True),
+    Column("initiator_id", Uuid36, nullable=False, index=True),
+    Column("api_key_id", Text),
+    Column("provider", Text, nullable=False, index=True),
+    Column("provider_name", Text, nullable=False, server_default=""),
+    Column("model", Text, nullable=False, index=True),
+    Column("client", String(64), nullable=False, server_default="Unknown", index=True),
+    Column("client_session_id", String(256), index=True),
+    Column("correlating_tool_call_id", Text, index=True),
+    Column("thread_parent_id", Uuid36, index=True),
+    Column("thread_root_id", Uuid36, index=True),
+    Column(
+        "session_id",
+        Text,
+        Computed("coalesce(client_session_id, CAST(thread_root_id AS TEXT), CAST(id AS TEXT))", persisted=True),
+        nullable=False,
+    ),
+    Column("credential_kind", Text, nullable=False, server_default="centralized"),
+    Column("credential_hint", String(15), nullable=False, server_default=""),
+    Column("metadata", Json),
+    Column("started_at", UtcTime, nullable=False),
+    Column("ended_at", UtcTime),
+    Column("status_code", Integer),
+    Column("streaming", Boolean, nullable=False, server_default=false()),
+    Column("error_type", Text),
+    Column("error_message", String(1024)),
+    Column("duration_ms", BigInteger),
+    Column("time_to_first_byte_ms", BigInteger),
+    Column("request_bytes", BigInteger, nullable=False, server_default="0"),
+    Column("response_bytes", BigInteger, nullable=False, server_default="0"),
+)
+Index("ix_aibridge_interceptions_newest", interceptions.c.started_at.desc(), interceptions.c.id.desc())
+Index("ix_aibridge_interceptions_session", interceptions.c.session_id, interceptions.c.initiator_id)
+
+
+def _child(name: str, *own: Column[object]) -> Table:
+    """A table of what was observed in an interception."""
+    return Table(
+        name,
+        metadata,
+        Column("id", Uuid36, primary_key=True),
+        Column("interception_id", Uuid36, nullable=False, index=True),
+        Column("provider_response_id", Text, nullable=False, server_default="", index=True),
+        *own,
+        Column("metadata", Json),
+        Column("created_at", UtcTime, nullable=False),
+    )
+
+
+token_usages = _child(
+    "aibridge_token_usages",
+    Column("input_tokens", BigInteger, nullable=False),
+    Column("output_tokens", BigInteger, nullable=False),
+    Column("cache_read_input_tokens", BigInteger, nullable=False, server_default="0"),
+    Column("cache_write_input_tokens", BigInteger, nullable=False, server_default="0"),
+)
+
+user_prompts = _child("aibridge_user_prompts", Column("prompt", Text, nullable=False))
+Index(
+    "ix_aibridge_user_prompts_newest",
+    user_prompts.c.interception_id,
+    user_prompts.c.created_at.desc(),
+    user_prompts.c.id.desc(),
+)
+
+tool_usages = _child(
+    "aibridge_tool_usages",
+    Column("provider_tool_call_id", Text),
+    Column("provider_item_id", Text),
+    Column("server_url", Text),
+    Column("tool", Text, nullable=False),
+    Column("input", Text, nullable=False),
+    Column("injected", Boolean, nullable=False, server_default=false()),
+    Column("invocation_error", Text),
+)
+# Lineage asks for the newest call with an id; the second column answers it without reading the others.
+Index("ix_aibridge_tool_usages_call", tool_usages.c.provider_tool_call_id, tool_usages.c.created_at)
+
+model_thoughts = _child("aibridge_model_thoughts", Column("content", Text, nullable=False))

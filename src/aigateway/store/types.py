@@ -1,0 +1,51 @@
+"""Column types that mean the same in SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, DateTime, Dialect, String
+from sqlalchemy.dialects.postgresql import JSONB, UUID
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from aigateway.store.times import rfc3339
+
+Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+"""Any JSON value; `JSONB` in PostgreSQL."""
+
+
+class Uuid36(TypeDecorator[str]):
+    """A UUID, in Python always text of 36 characters; a native `uuid` in PostgreSQL."""
+
+    impl = String(36)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[str]:
+        """The dialect's own type."""
+        if dialect.name == "postgresql":
+            return dialect.type_descriptor(UUID(as_uuid=False))
+        return dialect.type_descriptor(String(36))
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """An aware datetime; `timestamptz` in PostgreSQL, fixed-width RFC 3339 text in SQLite."""
+
+    impl = String(27)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """The dialect's own type."""
+        if dialect.name == "postgresql":
+            return dialect.type_descriptor(DateTime(timezone=True))
+        return dialect.type_descriptor(String(27))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | str | None:
+        """What the driver is given."""
+        if value is None or dialect.name == "postgresql":
+            return value
+        return rfc3339(value)
+
+    def process_result_value(self, value: datetime | str | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002  # SQLAlchemy's signature
+        """What Python is given."""
+        return datetime.fromisoformat(value) if isinstance(value, str) else value

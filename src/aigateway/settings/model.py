@@ -1,4 +1,4 @@
-"""The settings of a running server, typed and checked. Made by `settings.load`, read by `app`, which hands out parts."""
+"""The settings of a running server, typed and checked. `settings.load` makes them, `app` hands out parts of them."""
 
 from __future__ import annotations
 

@@ -1,12 +1,21 @@
-"""Providers as the operator set them: the typed result."""
+"""Providers as the operator set them: the typed result, and what holds for every one of them."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from aigateway.settings.errors import Problem
 from aigateway.settings.secret import Secret
+
+RESERVED_NAMES = frozenset({"interceptions", "sessions", "models", "clients", "providers", "keys", "serve", "proxy"})
+"""The words of the management routes, which a provider of that name would hide behind (decision 21)."""
+
+BEDROCK_MISSING = "Amazon Bedrock is not supported yet by this version; unset it, or set KEY for Anthropic's own API"
+
+_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*", re.ASCII)
 
 
 class ProviderType(StrEnum):
@@ -15,6 +24,13 @@ class ProviderType(StrEnum):
     OPENAI = "openai"
     ANTHROPIC = "anthropic"
     COPILOT = "copilot"
+
+
+DEFAULT_BASE_URLS: Mapping[ProviderType, str] = {
+    ProviderType.OPENAI: "https://api.openai.com/v1/",
+    ProviderType.ANTHROPIC: "https://api.anthropic.com/",
+    ProviderType.COPILOT: "https://api.individual.githubcopilot.com",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,3 +46,21 @@ class ProviderSettings:
     """Centralized credentials in the order they are tried; empty for BYOK only, always empty for Copilot."""
     sources: Mapping[str, str] = field(default_factory=dict, compare=False)
     """Where each part came from: `type`, `name`, `base_url`, `keys` → a variable, a flag, a YAML path or `default`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProvidersRead:
+    """What one way of configuring providers yields."""
+
+    providers: tuple[ProviderSettings, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def name_refusal(name: str) -> str | None:
+    """Why `name` cannot be a provider's name and what to do, or None when it can."""
+    if not _NAME.fullmatch(name):
+        return "not a provider name; write words of lower-case letters and digits joined by single hyphens, as in openai-eu"
+    if name in RESERVED_NAMES:
+        return f"is a word of the gateway's own routes; choose a name other than {', '.join(sorted(RESERVED_NAMES))}"
+    return None

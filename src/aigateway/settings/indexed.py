@@ -1,0 +1,277 @@
+"""Providers from numbered variables: `CODER_AI_GATEWAY_PROVIDER_<N>_<KEY>` (control-plane spec 1.4).
+
+Every row of the specification's table of parsing rules is one check here and one test.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from aigateway.settings.errors import Problem
+from aigateway.settings.kinds import parse_secret, parse_url
+from aigateway.settings.providers import (
+    BEDROCK_MISSING,
+    DEFAULT_BASE_URLS,
+    ProviderSettings,
+    ProvidersRead,
+    ProviderType,
+    name_refusal,
+)
+from aigateway.settings.resolve import DEFAULT
+from aigateway.settings.secret import Secret
+
+NEW_PREFIX = "CODER_AI_GATEWAY_PROVIDER_"
+OLD_PREFIX = "CODER_AIBRIDGE_PROVIDER_"
+MAX_KEYS = 100
+"""Decision 25: large sites spread load over many keys."""
+
+_KEY_NAMES = ("KEY", "KEYS")
+_ACCESS_KEY_NAMES = ("BEDROCK_ACCESS_KEY", "BEDROCK_ACCESS_KEYS")
+_ACCESS_SECRET_NAMES = ("BEDROCK_ACCESS_KEY_SECRET", "BEDROCK_ACCESS_KEY_SECRETS")
+_BEDROCK_NAMES = (
+    "BEDROCK_BASE_URL",
+    "BEDROCK_REGION",
+    *_ACCESS_KEY_NAMES,
+    *_ACCESS_SECRET_NAMES,
+    "BEDROCK_MODEL",
+    "BEDROCK_SMALL_FAST_MODEL",
+)
+_PARTS = ("TYPE", "NAME", "BASE_URL", *_KEY_NAMES, *_BEDROCK_NAMES)
+_INDEX = re.compile(r"0|[1-9]\d{0,5}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class _Variable:
+    name: str
+    """As the operator wrote it."""
+    value: str
+    """Without the blanks around it; never empty, because an empty variable counts as not set."""
+
+
+@dataclass(slots=True)
+class _Entry:
+    """The variables of one number."""
+
+    prefix: str
+    index: int
+    parts: dict[str, _Variable] = field(default_factory=dict)
+
+    def called(self, part: str) -> str:
+        """The name of a variable of this entry, as it would be written."""
+        return f"{self.prefix}{self.index}_{part}"
+
+    def first_of(self, names: tuple[str, ...]) -> _Variable | None:
+        """The variable that is set among `names`, which mean the same."""
+        return next((self.parts[name] for name in names if name in self.parts), None)
+
+
+def indexed_providers(environ: Mapping[str, str], implicit: Mapping[str, str]) -> ProvidersRead:
+    """Read every numbered provider, in the order of the numbers.
+
+    Args:
+        environ: the environment; only variables with one of the two prefixes are looked at.
+        implicit: what configures each implicit provider, by the provider's name, which is then taken.
+    """
+    problems: list[Problem] = []
+    warnings: list[str] = []
+    entries = _entries(environ, problems, warnings)
+    providers = []
+    for entry in entries:
+        provider, found = _provider(entry)
+        problems += found
+        if provider:
+            providers.append(provider)
+    problems += _name_conflicts(providers, implicit)
+    return ProvidersRead(tuple(providers), tuple(problems), tuple(warnings))
+
+
+def _entries(environ: Mapping[str, str], problems: list[Problem], warnings: list[str]) -> list[_Entry]:
+    """Sort the variables by number, reporting what belongs to none."""
+    variables = [_Variable(name, value.strip()) for name, value in sorted(environ.items()) if value.strip()]
+    old = [variable for variable in variables if variable.name.startswith(OLD_PREFIX)]
+    new = [variable for variable in variables if variable.name.startswith(NEW_PREFIX)]
+    if old and new:
+        both = f"providers are numbered under {NEW_PREFIX} too; rename this one and its like to {NEW_PREFIX}…"
+        problems.append(Problem(old[0].name, None, both))
+        old = []
+    prefix = OLD_PREFIX if old else NEW_PREFIX
+    if old:
+        warnings.append(f"{old[0].name} has an old prefix, which still works; use {NEW_PREFIX}… instead.")
+    entries: dict[int, _Entry] = {}
+    for variable in old or new:
+        number, _, part = variable.name.removeprefix(prefix).partition("_")
+        if not _INDEX.fullmatch(number):
+            message = f"{number!r} is not a provider's number; number them 0, 1, 2 and so on, as in {prefix}0_TYPE"
+            problems.append(Problem(variable.name, None, message))
+            continue
+        entry = entries.setdefault(int(number), _Entry(prefix, int(number)))
+        _assign(entry, part.upper(), variable, problems, warnings)
+    problems += _holes(entries, prefix)
+    return [entries[index] for index in sorted(entries)]
+
+
+def _assign(entry: _Entry, part: str, variable: _Variable, problems: list[Problem], warnings: list[str]) -> None:
+    if part == "DUMP_DIR":
+        warnings.append(f"{variable.name} has no effect: API dumps are not set per provider any more.")
+    elif part not in _PARTS:
+        near = difflib.get_close_matches(part, _PARTS, n=1)
+        hint = f"; did you mean {entry.called(near[0])}?" if near else "."
+        warnings.append(f"{variable.name} is not a provider's variable and has no effect{hint}")
+    elif part in entry.parts:
+        message = f"means the same as {entry.parts[part].name}, which is set too; remove one"
+        problems.append(Problem(variable.name, None, message))
+    else:
+        entry.parts[part] = variable
+
+
+def _holes(entries: Mapping[int, _Entry], prefix: str) -> Iterator[Problem]:
+    """Numbers start at 0 and have no gap; the first that is missing is named."""
+    missing = next((index for index in range(len(entries)) if index not in entries), None)
+    if missing is not None:
+        message = f"provider {missing} is missing, but {max(entries)} is there; number providers 0, 1, 2 without gaps"
+        yield Problem(f"{prefix}{missing}_TYPE", None, message)
+
+
+def _provider(entry: _Entry) -> tuple[ProviderSettings | None, list[Problem]]:
+    problems: list[Problem] = []
+    type_ = _type(entry, problems)
+    if type_ is None:
+        return None, problems
+    name = _name(entry, type_, problems)
+    base_url = _base_url(entry, type_, problems)
+    keys = _credentials(entry, _KEY_NAMES, problems)
+    problems += _key_conflicts(entry, type_)
+    problems += _bedrock(entry, type_)
+    if problems:
+        return None, problems
+    sources = {
+        "type": entry.parts["TYPE"].name,
+        "name": _source(entry, "NAME"),
+        "base_url": _source(entry, "BASE_URL"),
+        "keys": _source(entry, *_KEY_NAMES),
+    }
+    return ProviderSettings(type=type_, name=name, base_url=base_url, keys=keys, sources=sources), []
+
+
+def _source(entry: _Entry, *names: str) -> str:
+    variable = entry.first_of(names)
+    return variable.name if variable else DEFAULT
+
+
+def _type(entry: _Entry, problems: list[Problem]) -> ProviderType | None:
+    variable = entry.parts.get("TYPE")
+    if variable is None:
+        message = f"provider {entry.index} has no type; set it to one of {', '.join(ProviderType)}"
+        problems.append(Problem(entry.called("TYPE"), None, message))
+        return None
+    if variable.value == "bedrock":
+        problems.append(Problem(variable.name, variable.value, BEDROCK_MISSING))
+        return None
+    if variable.value not in set(ProviderType):
+        message = f"provider {entry.index} cannot have this type; write one of {', '.join(ProviderType)}"
+        problems.append(Problem(variable.name, variable.value, message))
+        return None
+    return ProviderType(variable.value)
+
+
+def _name(entry: _Entry, type_: ProviderType, problems: list[Problem]) -> str:
+    variable = entry.parts.get("NAME")
+    if variable is None:
+        return type_.value
+    if refusal := name_refusal(variable.value):
+        problems.append(Problem(variable.name, variable.value, refusal))
+    return variable.value
+
+
+def _base_url(entry: _Entry, type_: ProviderType, problems: list[Problem]) -> str:
+    variable = entry.parts.get("BASE_URL")
+    if variable is None:
+        return DEFAULT_BASE_URLS[type_]
+    try:
+        return parse_url(variable.value)
+    except ValueError as error:
+        # A URL may be refused because it holds a password, so it is not repeated.
+        problems.append(Problem(variable.name, None if "@" in variable.value else variable.value, str(error)))
+        return variable.value
+
+
+def _credentials(entry: _Entry, names: tuple[str, ...], problems: list[Problem]) -> tuple[Secret, ...]:
+    """Read a comma-separated list of secrets; `names` are two names for the same list."""
+    variable = entry.first_of(names)
+    if variable is None:
+        return ()
+    if all(name in entry.parts for name in names):
+        message = f"means the same as {entry.parts[names[1]].name}, which is set too; remove one"
+        problems.append(Problem(variable.name, None, message))
+    secrets: list[Secret] = []
+    for position, text in enumerate(variable.value.split(","), 1):
+        try:
+            secret = parse_secret(text)
+        except ValueError as error:
+            problems.append(Problem(variable.name, None, f"number {position} of the list {error}"))
+            continue
+        if secret is None:
+            problems.append(
+                Problem(variable.name, None, f"number {position} of the list is empty; remove the comma too much")
+            )
+        elif secret in secrets:
+            message = f"number {position} of the list repeats number {secrets.index(secret) + 1}; remove one"
+            problems.append(Problem(variable.name, None, message))
+        else:
+            secrets.append(secret)
+    count = variable.value.count(",") + 1
+    if count > MAX_KEYS:
+        problems.append(Problem(variable.name, None, f"holds {count} keys; {MAX_KEYS} are the most for one provider"))
+    return tuple(secrets)
+
+
+def _key_conflicts(entry: _Entry, type_: ProviderType) -> Iterator[Problem]:
+    key, bedrock = entry.first_of(_KEY_NAMES), entry.first_of(_BEDROCK_NAMES)
+    if key and type_ is ProviderType.COPILOT:
+        yield Problem(key.name, None, "a copilot provider takes no key, because people bring their own; unset it")
+    if key and bedrock and type_ is ProviderType.ANTHROPIC:
+        yield Problem(key.name, None, f"cannot be set together with {bedrock.name}; remove one of them")
+
+
+def _bedrock(entry: _Entry, type_: ProviderType) -> Iterator[Problem]:
+    """Check what would configure Bedrock, as strictly as a version that supports it."""
+    variable = entry.first_of(_BEDROCK_NAMES)
+    if variable is None:
+        return
+    if type_ is not ProviderType.ANTHROPIC:
+        yield Problem(
+            variable.name, None, f"is for anthropic providers, and provider {entry.index} is {type_}; unset it"
+        )
+        return
+    problems: list[Problem] = []
+    access_keys = _credentials(entry, _ACCESS_KEY_NAMES, problems)
+    access_secrets = _credentials(entry, _ACCESS_SECRET_NAMES, problems)
+    if len(access_keys) != len(access_secrets) and not problems:
+        name = (entry.first_of(_ACCESS_KEY_NAMES) or entry.first_of(_ACCESS_SECRET_NAMES) or variable).name
+        message = f"provider {entry.index} has {len(access_keys)} Bedrock access keys and {len(access_secrets)} secrets"
+        problems.append(Problem(name, None, f"{message}; give each access key its secret, in the same order"))
+    yield from problems
+    yield Problem(variable.name, None, BEDROCK_MISSING)
+
+
+def _name_conflicts(providers: list[ProviderSettings], implicit: Mapping[str, str]) -> Iterator[Problem]:
+    seen: dict[str, ProviderSettings] = {}
+    for provider in providers:
+        variable = provider.sources["name"]
+        variable = provider.sources["type"] if variable == DEFAULT else variable
+        if provider.name in implicit:
+            message = (
+                f"the provider {provider.name} is already configured by {implicit[provider.name]}; remove one of them"
+            )
+            yield Problem(variable, provider.name, message)
+        if provider.name in seen:
+            other = seen[provider.name].sources["type"]
+            message = (
+                f"two providers are called {provider.name}, this one and that of {other}; "
+                "give each its own NAME, which providers of the same type need"
+            )
+            yield Problem(variable, provider.name, message)
+        seen.setdefault(provider.name, provider)

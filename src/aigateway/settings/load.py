@@ -1,0 +1,142 @@
+"""From what the operator wrote to typed settings, or to the list of everything that is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from aigateway.settings.durations import format_duration
+from aigateway.settings.errors import ConfigurationError, Problem
+from aigateway.settings.implicit import implicit_providers
+from aigateway.settings.indexed import indexed_providers
+from aigateway.settings.model import GatewaySettings, HttpSettings, LoggingSettings, Settings, TokenSettings
+from aigateway.settings.options import CONFIG, OPTIONS
+from aigateway.settings.providers import ProviderSettings, ProvidersRead, ProviderType
+from aigateway.settings.resolve import DEFAULT, Resolved, Sources, resolve
+from aigateway.settings.unknown import YAML_KEYS, unknown_flags, unknown_keys, unknown_variables
+from aigateway.settings.yaml_file import YamlFile, read_yaml
+
+_Section = TypeVar("_Section")
+
+
+class Loaded(NamedTuple):
+    """Usable settings, and what the operator should hear about them all the same."""
+
+    settings: Settings
+    warnings: tuple[str, ...]
+
+
+def load(flags: Mapping[str, Sequence[str]], environ: Mapping[str, str]) -> Loaded:
+    """Work out the settings from the command line (each flag with the values given), variables and the YAML file.
+
+    Raises:
+        ConfigurationError: with every problem of every source at once.
+    """
+    file = _yaml_file(flags, environ)
+    sources = Sources(flags, environ, file.values)
+    resolved = {option.field: resolve(option, sources) for option in OPTIONS}
+    providers = _providers(resolved, environ)
+    problems = [
+        *file.problems,
+        *unknown_flags(flags),
+        *unknown_keys(file.values),
+        *(problem for item in resolved.values() for problem in item.problems),
+        *providers.problems,
+    ]
+    values: dict[str, Any] = {field: item.value for field, item in resolved.items()}
+    if not problems:
+        values |= _worked_out(resolved, environ, problems)
+    if problems:
+        raise ConfigurationError(problems)
+    settings = _settings(values, providers.providers)
+    warnings = (
+        *(warning for item in resolved.values() for warning in item.warnings),
+        *unknown_variables(environ),
+        *providers.warnings,
+        *_skipped(providers.providers, settings),
+    )
+    return Loaded(settings, warnings)
+
+
+def default_data_dir(environ: Mapping[str, str], *, dev: bool) -> Path:
+    """Where state is kept when the operator does not say (XDG Base Directory Specification).
+
+    Raises:
+        RuntimeError: when no home folder is known.
+    """
+    base = environ.get("XDG_DATA_HOME", "")
+    root = Path(base) if Path(base).is_absolute() else Path("~/.local/share").expanduser()
+    return root / ("aigateway-dev" if dev else "aigateway")
+
+
+def _yaml_file(flags: Mapping[str, Sequence[str]], environ: Mapping[str, str]) -> YamlFile:
+    config = resolve(CONFIG, Sources(flags, environ))
+    return read_yaml(Path(str(config.value)), config.source, YAML_KEYS) if config.value else YamlFile({})
+
+
+def _providers(resolved: Mapping[str, Resolved], environ: Mapping[str, str]) -> ProvidersRead:
+    implicit = implicit_providers(resolved, environ)
+    indexed = indexed_providers(environ, {provider.name: provider.sources["name"] for provider in implicit.providers})
+    return ProvidersRead(
+        implicit.providers + indexed.providers,
+        implicit.problems + indexed.problems,
+        implicit.warnings + indexed.warnings,
+    )
+
+
+def _worked_out(
+    resolved: Mapping[str, Resolved], environ: Mapping[str, str], problems: list[Problem]
+) -> Iterator[tuple[str, object]]:
+    """The values that follow from others, or from the machine, when the operator did not say."""
+    dev = bool(resolved["dev"].value)
+    if dev and resolved["gateway.enabled"].source == DEFAULT:
+        yield "gateway.enabled", True
+    if resolved["data_dir"].value is None:
+        try:
+            yield "data_dir", default_data_dir(environ, dev=dev)
+        except RuntimeError:
+            problems.append(Problem("--data-dir", None, "has no default, because the home folder is not known; set it"))
+    lifetime, longest = resolved["tokens.default_lifetime"], resolved["tokens.max_lifetime"]
+    if _duration(lifetime) > _duration(longest):
+        yield "tokens.default_lifetime", longest.value
+        if lifetime.source != DEFAULT:
+            message = f"is longer than any token may live ({longest.source}); shorten it, or raise that"
+            problems.append(Problem(lifetime.source, format_duration(_duration(lifetime)), message))
+
+
+def _duration(resolved: Resolved) -> timedelta:
+    return resolved.value if isinstance(resolved.value, timedelta) else timedelta()
+
+
+def _settings(values: Mapping[str, Any], providers: tuple[ProviderSettings, ...]) -> Settings:
+    return Settings(
+        http=_section(HttpSettings, "http", values),
+        gateway=_section(GatewaySettings, "gateway", values),
+        tokens=_section(TokenSettings, "tokens", values),
+        logging=_section(LoggingSettings, "logging", values),
+        data_dir=values["data_dir"],
+        dev=values["dev"],
+        providers=tuple(provider for provider in providers if _can_serve(provider, byok=values["gateway.allow_byok"])),
+    )
+
+
+def _section(section: Callable[..., _Section], name: str, values: Mapping[str, Any]) -> _Section:
+    """Fill a section of the settings with the options whose field begins with its name."""
+    prefix = f"{name}."
+    return section(**{key.removeprefix(prefix): value for key, value in values.items() if key.startswith(prefix)})
+
+
+def _can_serve(provider: ProviderSettings, *, byok: bool) -> bool:
+    """A provider without a key needs people to bring theirs; Copilot's people always do."""
+    return bool(provider.keys) or byok or provider.type is ProviderType.COPILOT
+
+
+def _skipped(providers: tuple[ProviderSettings, ...], settings: Settings) -> Iterator[str]:
+    for provider in providers:
+        if provider not in settings.providers:
+            yield (
+                f"The provider {provider.name} is skipped: it has no key, and people must not bring their own. "
+                "Set its key, or --ai-gateway-allow-byok."
+            )

@@ -60,7 +60,7 @@ class ProvidersRead:
 def name_refusal(name: str) -> str | None:
     """Why `name` cannot be a provider's name and what to do, or None when it can."""
     if not _NAME.fullmatch(name):
-        return "not a provider name; write words of lower-case letters and digits joined by single hyphens, as in openai-eu"
+        return "not a provider name; write words of a-z and 0-9 joined by single hyphens, for example openai-eu"
     if name in RESERVED_NAMES:
         return f"is a word of the gateway's own routes; choose a name other than {', '.join(sorted(RESERVED_NAMES))}"
     return None

@@ -1,0 +1,114 @@
+"""One log entry, and its two written forms (control-plane spec 5). Nothing in a value can forge another entry."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+_HUMAN_LEVELS = {"WARN": "warn", "CRITICAL": "crit"}
+_COLOURS = {"DEBUG": "\x1b[90m", "INFO": "\x1b[34m", "WARN": "\x1b[33m"}
+_RED, _RESET = "\x1b[31m", "\x1b[0m"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What happened, when and where."""
+
+    time_ns: int
+    """Since the epoch."""
+    level: str
+    """`DEBUG`, `INFO`, `WARN`, `ERROR`, `CRITICAL` or `FATAL`."""
+    message: str
+    caller: str
+    """`file:line`."""
+    func: str
+    logger_names: tuple[str, ...]
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+    def as_json(self) -> bytes:
+        """Return one line, a JSON object with `ts`, `level`, `msg`, `caller`, `func`, `logger_names` and `fields`."""
+        line = {
+            "ts": f"{self._clock():%Y-%m-%dT%H:%M:%S}.{self.time_ns % 1_000_000_000:09d}Z",
+            "level": self.level,
+            "msg": self.message,
+            "caller": self.caller,
+            "func": self.func,
+            "logger_names": self.logger_names,
+            "fields": self.fields,
+        }
+        return _json(line) + b"\n"
+
+    def as_human(self, *, colour: bool = False) -> bytes:
+        """Return `YYYY-MM-DD HH:MM:SS.mmm [info]  logger.name: message  key=value …`, in UTC.
+
+        Values of several lines follow below, each line behind ` | `, so that none looks like an entry.
+        """
+        level = f"[{_HUMAN_LEVELS.get(self.level, self.level.lower())}]".ljust(7)
+        if colour:
+            level = f"{_COLOURS.get(self.level, _RED)}{level}{_RESET}"
+        names = ".".join(self.logger_names)
+        parts = [f"{names}: {_plain(self.message)}" if names else _plain(self.message), " "]
+        below = []
+        for key, value in self.fields.items():
+            text = _text(value)
+            if "\n" in text:
+                below.append(f"  {_word(key)}:")
+                below += [f"   | {_plain(line)}" for line in text.replace("\r\n", "\n").split("\n")]
+            else:
+                parts.append(f"{_word(key)}={_word(text)}")
+        first = f"{self._clock():%Y-%m-%d %H:%M:%S}.{self.time_ns // 1_000_000 % 1_000:03d} {level} {' '.join(parts)}"
+        return "\n".join([first.rstrip(), *below, ""]).encode()
+
+    def _clock(self) -> datetime:
+        return datetime.fromtimestamp(self.time_ns // 1_000_000_000, UTC)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if value is None or isinstance(value, bool | int | float | Mapping | list | tuple):
+        return _json(value).decode()
+    return str(value)
+
+
+def _word(text: str) -> str:
+    """`text` as one word of a line: bare when it is one, else in quotes, as JSON writes them."""
+    if text and text.isprintable() and not any(sign in text for sign in ' "='):
+        return text
+    return f'"{_plain(text.replace(chr(92), chr(92) * 2).replace(chr(34), chr(92) + chr(34)))}"'
+
+
+def _plain(text: str) -> str:
+    """`text` with every character that is not printable (line ends, escapes, direction marks) written as an escape."""
+    if text.isprintable():
+        return text
+    return "".join(sign if sign.isprintable() else json.dumps(sign)[1:-1] for sign in text)
+
+
+def _json(value: object) -> bytes:
+    try:
+        return msgspec.json.encode(value, enc_hook=str)
+    except Exception:  # noqa: BLE001 - lone surrogates, huge integers, odd keys: a log line is written all the same
+        return json.dumps(_tame(value), ensure_ascii=True).encode()
+
+
+def _tame(value: object) -> object:
+    """`value` in terms that JSON has, whatever it is."""
+    if isinstance(value, Mapping):
+        return {_tame_text(str(key)): _tame(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_tame(item) for item in value]
+    if value is None or isinstance(value, bool | int):
+        return value
+    return _tame_text(str(value))
+
+
+def _tame_text(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,84 @@
+"""Whether the process lives (`/healthz`), and whether it can serve (`/readyz`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from aigateway.audit.journal import Journal, JournalUnavailable
+from aigateway.gateway.admit import Admitter
+from aigateway.providers.provider import Provider
+from aigateway.settings.providers import ProviderType
+from aigateway.store.engine import Store, StoreUnavailable
+
+
+class Check(msgspec.Struct, omit_defaults=True):
+    """One thing that serving depends on."""
+
+    ok: bool
+    reason: str = ""
+
+
+class Readiness(msgspec.Struct):
+    """The whole answer of `/readyz`."""
+
+    ready: bool
+    checks: dict[str, Check]
+
+
+class Health:
+    """Looks at what serving depends on, at the time of the question."""
+
+    def __init__(
+        self,
+        *,
+        journal: Journal,
+        store: Store,
+        admitter: Admitter,
+        providers: Mapping[str, Provider],
+        enabled: bool,
+        allow_byok: bool,
+    ) -> None:
+        self._journal = journal
+        self._store = store
+        self._admitter = admitter
+        self._providers = providers
+        self._enabled = enabled
+        self._allow_byok = allow_byok
+
+    async def readiness(self) -> Readiness:
+        """Every check, with the reason where one fails."""
+        checks = {"journal": await self._check_journal(), "store": await self._check_store()}
+        if self._enabled:
+            checks["providers"] = self._check_providers()
+        if self._admitter.closing:
+            checks["server"] = Check(ok=False, reason="stopping")
+        return Readiness(all(check.ok for check in checks.values()), checks)
+
+    async def _check_journal(self) -> Check:
+        try:
+            await self._journal.check_writable()
+        except JournalUnavailable as error:
+            return Check(ok=False, reason=str(error))
+        return Check(ok=True)
+
+    async def _check_store(self) -> Check:
+        try:
+            await self._store.ping()
+        except StoreUnavailable as error:
+            return Check(ok=False, reason=str(error))
+        return Check(ok=True)
+
+    def _check_providers(self) -> Check:
+        if not self._providers:
+            return Check(ok=False, reason="no provider is configured; see CODER_AI_GATEWAY_PROVIDER_0_TYPE")
+        if any(self._usable(provider) for provider in self._providers.values()):
+            return Check(ok=True)
+        return Check(
+            ok=False,
+            reason="no provider has a key, and --ai-gateway-allow-byok=false keeps people from bringing theirs",
+        )
+
+    def _usable(self, provider: Provider) -> bool:
+        return bool(provider.keys) or self._allow_byok or provider.type is ProviderType.COPILOT

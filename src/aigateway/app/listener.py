@@ -1,0 +1,134 @@
+"""The HTTP server: a socket, uvicorn on it, and a stop that lets people finish."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import Any
+
+import uvicorn
+
+from aigateway.settings.model import Address
+from aigateway.telemetry.logging import get_logger
+
+_BACKLOG = 2048
+_KEEPALIVE_SECONDS = 75
+"""Longer than clients keep a connection, so that it is they who close it and no request meets a closed one."""
+_LAST_WORDS_SECONDS = 5
+"""For telling the clients of exchanges that were broken off."""
+
+_log = get_logger("listener")
+
+
+class ListenError(Exception):
+    """The address cannot be used. The sentence says why, and names the option."""
+
+
+def bind(address: Address) -> socket.socket:
+    """A listening socket.
+
+    Raises:
+        ListenError: the address is taken, not ours, or not allowed.
+
+    """
+    host = address.host or "::"
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if not address.host:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        listener.bind((host, address.port))
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise ListenError(
+            f"--http-address (CODER_HTTP_ADDRESS): cannot listen on {address}: {error.strerror or error}. "
+            "Stop what uses it, or name another address."
+        ) from error
+    listener.setblocking(False)
+    return listener
+
+
+def base_url(listener: socket.socket) -> str:
+    """Where people on this host reach the socket."""
+    host, port = listener.getsockname()[:2]
+    if host in ("0.0.0.0", "::"):  # noqa: S104 - read, not bound
+        host = "127.0.0.1"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+class Listener:
+    """Serves an ASGI application until SIGTERM, SIGINT or `stop`."""
+
+    def __init__(
+        self, app: Any, *, shutdown_timeout: float, on_stop: Callable[[], None], on_limit: Callable[[], None]
+    ) -> None:
+        """Take what to do when told to stop, and when the time for requests in flight (in seconds) is over."""
+        self._shutdown_timeout = shutdown_timeout
+        self._on_stop = on_stop
+        self._on_limit = on_limit
+        self._server = _Server(
+            uvicorn.Config(
+                app,
+                http="httptools",
+                ws="none",
+                lifespan="off",
+                interface="asgi3",
+                proxy_headers=False,
+                server_header=False,
+                date_header=False,  # an answer's own Date is relayed
+                access_log=False,
+                log_config=None,
+                timeout_keep_alive=_KEEPALIVE_SECONDS,
+                timeout_graceful_shutdown=round(shutdown_timeout + _LAST_WORDS_SECONDS),
+            )
+        )
+        logging.getLogger("uvicorn.error").addFilter(_is_news)
+
+    async def serve(self, listener: socket.socket) -> None:
+        """Serve until told to stop, then until the last request is over."""
+        loop = asyncio.get_running_loop()
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(signum, self._signalled, signal.Signals(signum).name)
+        try:
+            await self._server.serve(sockets=[listener])
+        finally:
+            for signum in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(signum)
+
+    def stop(self) -> None:
+        """Take no new requests, and let those in flight finish within the time."""
+        if self._server.should_exit:
+            return
+        self._server.should_exit = True
+        self._on_stop()
+        asyncio.get_running_loop().call_later(self._shutdown_timeout, self._on_limit)
+
+    def _signalled(self, name: str) -> None:
+        if self._server.should_exit:
+            _log.warning("told to stop again: requests in flight are broken off", signal=name)
+            self._on_limit()
+            return
+        _log.info("stopping: requests in flight may finish", signal=name, within_seconds=self._shutdown_timeout)
+        self.stop()
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to the listener: uvicorn would die of them again after a clean stop, and exit non-zero."""
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        yield
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Answers that are broken off on purpose end without their last message; that is in the record, not in the log."""
+    message = record.getMessage()
+    return not message.startswith(
+        ("ASGI callable returned without completing", "Unsupported upgrade request", "No supported WebSocket")
+    )

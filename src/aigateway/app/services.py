@@ -1,0 +1,121 @@
+"""The wiring: from settings to objects that know each other."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+from aigateway.accounts.authenticate import Authenticator
+from aigateway.audit.journal import Journal
+from aigateway.audit.recorder import Recorder
+from aigateway.audit.shipper import Shipper
+from aigateway.gateway.admit import Admitter
+from aigateway.gateway.aiohttp_transport import AiohttpTransport
+from aigateway.gateway.endpoint import Endpoint
+from aigateway.gateway.inflight import InFlight
+from aigateway.gateway.intercept import Interceptor
+from aigateway.gateway.passthrough import PassThrough
+from aigateway.gateway.upstream import Upstream
+from aigateway.providers.provider import Provider, build
+from aigateway.settings.model import GatewaySettings, Settings
+from aigateway.settings.providers import ProviderSettings
+from aigateway.store.engine import Store
+from aigateway.store.ingest import apply
+
+_SHIP_AT_STOP_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """What a running server is made of."""
+
+    store: Store
+    journal: Journal
+    shipper: Shipper
+    authenticator: Authenticator
+    admitter: Admitter
+    in_flight: InFlight
+    providers: dict[str, Provider]
+    endpoint: Endpoint
+
+
+def store_url(data_dir: Path) -> str:
+    """The embedded database."""
+    return f"sqlite+aiosqlite:///{data_dir / 'aigateway.sqlite3'}"
+
+
+@asynccontextmanager
+async def running(settings: Settings, providers: Sequence[ProviderSettings]) -> AsyncIterator[Services]:
+    """Start every service, and stop them in the right order: nothing that was recorded is left behind unsaid.
+
+    Raises:
+        JournalUnavailable: the journal cannot be opened.
+        StoreUnavailable, StoreTooNew: the database cannot be opened.
+
+    """
+    journal = Journal(settings.data_dir / "journal.sqlite3")
+    await journal.open()
+    try:
+        store = await Store.open(store_url(settings.data_dir))
+        try:
+            shipper = Shipper(journal, partial(apply, store))
+            await shipper.adopt()
+            shipper.start()
+            services = _wire(settings.gateway, providers, store, journal, shipper)
+            transport = services[1]
+            try:
+                yield services[0]
+            finally:
+                await transport.close()
+                await services[0].authenticator.close()
+                await shipper.stop(within_seconds=_SHIP_AT_STOP_SECONDS)
+        finally:
+            await store.close()
+    finally:
+        await journal.close()
+
+
+def _wire(
+    settings: GatewaySettings, configured: Sequence[ProviderSettings], store: Store, journal: Journal, shipper: Shipper
+) -> tuple[Services, AiohttpTransport]:
+    providers = {provider.name: build(provider) for provider in configured}
+    transport = AiohttpTransport(connect_timeout=seconds(settings.connect_timeout))
+    upstream = Upstream(
+        transport,
+        first_byte_timeout=seconds(settings.first_byte_timeout),
+        idle_timeout=seconds(settings.idle_timeout),
+    )
+    in_flight = InFlight()
+    admitter = Admitter(settings.max_concurrency, settings.max_body_size)
+    authenticator = Authenticator(store)
+    interceptor = Interceptor(
+        recorder=Recorder(journal), upstream=upstream, in_flight=in_flight, max_body_size=settings.max_body_size
+    )
+    endpoint = Endpoint(
+        providers=providers,
+        admitter=admitter,
+        authenticator=authenticator,
+        interceptor=interceptor,
+        pass_through=PassThrough(upstream=upstream, in_flight=in_flight),
+        allow_byok=settings.allow_byok,
+    )
+    services = Services(
+        store=store,
+        journal=journal,
+        shipper=shipper,
+        authenticator=authenticator,
+        admitter=admitter,
+        in_flight=in_flight,
+        providers=providers,
+        endpoint=endpoint,
+    )
+    return services, transport
+
+
+def seconds(duration: timedelta | None) -> float | None:
+    """A timeout as asyncio takes it."""
+    return None if duration is None else duration.total_seconds()

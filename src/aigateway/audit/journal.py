@@ -1,0 +1,236 @@
+"""The journal: rows are durably on local disk before a client sees what they speak of.
+
+One SQLite file in WAL mode and one writer thread. Everything that waits goes into one transaction (*group commit*), so
+that a busy gateway pays one commit for many requests. A commit survives the end of the process, however it ends; after
+a power failure the last moments may be missing, since waiting for the platter on every request would be felt.
+
+    entries   what is still to be shipped, in order of arrival
+    rejected  entries that the store will never take, set aside for a person to look at
+    open      the interceptions that have begun and not ended: what is left here after a crash was interrupted
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from aigateway.store.records import AnyRecord, InterceptionEnd, InterceptionStart
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS entries (seq INTEGER PRIMARY KEY AUTOINCREMENT, records BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS rejected (seq INTEGER PRIMARY KEY, records BLOB NOT NULL, reason TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS open (interception_id TEXT PRIMARY KEY, started_at TEXT NOT NULL) WITHOUT ROWID;
+"""
+_BUSY_TIMEOUT_SECONDS = 5.0
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(list[AnyRecord]).decode
+
+
+class JournalUnavailable(Exception):
+    """Rows could not be written (disk full, read-only, closed). The sentence says why."""
+
+
+class Entry(NamedTuple):
+    """One append, as it waits to be shipped."""
+
+    seq: int
+    records: list[AnyRecord]
+
+
+class _Work(NamedTuple):
+    """What the writer thread is asked to do, and the future that waits for it."""
+
+    execute: Callable[[sqlite3.Connection], Any]
+    done: asyncio.Future[Any]
+    announces: bool = False
+    """Whether it brings new entries, which the shipper waits for."""
+
+
+class Journal:
+    """Append-only rows on local disk; made for one event loop, which must be the one that calls `open`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._queue: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._failure: str | None = None
+        self.appended = asyncio.Event()
+        """Set after every commit of new entries; the shipper clears it."""
+
+    async def open(self) -> None:
+        """Create or open the file (mode 0600).
+
+        Raises:
+            JournalUnavailable: the file cannot be made, opened or written.
+
+        """
+        self._loop = asyncio.get_running_loop()
+        opened: asyncio.Future[None] = self._loop.create_future()
+        self._thread = threading.Thread(target=self._write_forever, args=(opened,), name="journal", daemon=True)
+        self._thread.start()
+        await opened
+
+    async def close(self) -> None:
+        """Write what waits, then close the file."""
+        if self._thread is None:
+            return
+        self._queue.put(None)
+        await asyncio.to_thread(self._thread.join)
+        self._thread = None
+
+    @property
+    def failure(self) -> str | None:
+        """Why the last write failed; None when it succeeded."""
+        return self._failure
+
+    def append(self, records: Sequence[AnyRecord]) -> asyncio.Future[None]:
+        """Keep the rows, all or none; the future is done once they are committed.
+
+        The future raises `JournalUnavailable` when they could not be written.
+        """
+        body = _encode(records)
+        begun = [(r.interception_id, r.started_at) for r in records if type(r) is InterceptionStart]
+        ended = [(r.interception_id,) for r in records if type(r) is InterceptionEnd]
+
+        def execute(connection: sqlite3.Connection) -> None:
+            connection.execute("INSERT INTO entries (records) VALUES (?)", (body,))
+            if begun:
+                connection.executemany("INSERT OR IGNORE INTO open VALUES (?, ?)", begun)
+            if ended:
+                connection.executemany("DELETE FROM open WHERE interception_id = ?", ended)
+
+        return self._submit(execute, announces=True)
+
+    async def entries(self, limit: int) -> list[Entry]:
+        """The oldest entries, at most `limit`, in order of arrival."""
+
+        def execute(connection: sqlite3.Connection) -> list[tuple[int, bytes]]:
+            return connection.execute("SELECT seq, records FROM entries ORDER BY seq LIMIT ?", (limit,)).fetchall()
+
+        return [Entry(seq, _decode(body)) for seq, body in await self._submit(execute)]
+
+    async def discard(self, up_to: int) -> None:
+        """Forget the entries that have been shipped: all with `seq <= up_to`."""
+        await self._submit(lambda connection: connection.execute("DELETE FROM entries WHERE seq <= ?", (up_to,)))
+
+    async def reject(self, seq: int, reason: str) -> None:
+        """Set one entry aside: it stays on disk, and the entries behind it can be shipped."""
+
+        def execute(connection: sqlite3.Connection) -> None:
+            connection.execute(
+                "INSERT OR REPLACE INTO rejected SELECT seq, records, ? FROM entries WHERE seq = ?", (reason, seq)
+            )
+            connection.execute("DELETE FROM entries WHERE seq = ?", (seq,))
+
+        await self._submit(execute)
+
+    async def unfinished(self) -> list[tuple[str, str]]:
+        """Interceptions that have begun and not ended: `(interception id, started_at)`."""
+        statement = "SELECT interception_id, started_at FROM open ORDER BY started_at"
+        rows: list[tuple[str, str]] = await self._submit(lambda connection: connection.execute(statement).fetchall())
+        return rows
+
+    async def backlog(self) -> int:
+        """How many entries wait to be shipped."""
+        statement = "SELECT count(*) FROM entries"
+        (count,) = await self._submit(lambda connection: connection.execute(statement).fetchone())
+        return int(count)
+
+    async def check_writable(self) -> None:
+        """Write and commit.
+
+        Raises:
+            JournalUnavailable: the journal cannot be written.
+
+        """
+        await self._submit(lambda connection: connection.execute("PRAGMA user_version = 1"))
+
+    def _submit(self, execute: Callable[[sqlite3.Connection], Any], *, announces: bool = False) -> asyncio.Future[Any]:
+        if self._loop is None:
+            raise RuntimeError("the journal is not open")
+        done: asyncio.Future[Any] = self._loop.create_future()
+        if self._thread is None:
+            done.set_exception(JournalUnavailable("the journal is closed"))
+        else:
+            self._queue.put(_Work(execute, done, announces))
+        return done
+
+    # --- the writer thread ---
+
+    def _write_forever(self, opened: asyncio.Future[None]) -> None:
+        try:
+            connection = self._connect()
+        except (sqlite3.Error, OSError) as error:
+            self._tell([(_Work(_nothing, opened), JournalUnavailable(f"cannot open {self.path}: {error}"))])
+            return
+        self._tell([(_Work(_nothing, opened), None)])
+        try:
+            while self._write_batch(connection):
+                pass
+        finally:
+            connection.close()
+
+    def _connect(self) -> sqlite3.Connection:
+        self.path.touch(mode=0o600, exist_ok=True)
+        connection = sqlite3.connect(self.path, timeout=_BUSY_TIMEOUT_SECONDS, isolation_level=None)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.executescript(_SCHEMA)
+        return connection
+
+    def _write_batch(self, connection: sqlite3.Connection) -> bool:
+        """Commit everything that waits as one transaction; False once the journal is to be closed."""
+        work = self._queue.get()
+        batch: list[_Work] = []
+        while work is not None:
+            batch.append(work)
+            try:
+                work = self._queue.get_nowait()
+            except queue.Empty:
+                break
+        if batch:
+            self._tell(self._commit(connection, batch))
+        return work is not None
+
+    def _commit(self, connection: sqlite3.Connection, batch: list[_Work]) -> list[tuple[_Work, Any]]:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            outcomes = [(work, work.execute(connection)) for work in batch]
+            connection.execute("COMMIT")
+        except Exception as error:  # noqa: BLE001 - whoever waits must be told, and the thread must live on
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            self._failure = str(error)
+            reason = JournalUnavailable(f"cannot write {self.path.name}: {error}")
+            return [(work, reason) for work in batch]
+        self._failure = None
+        return outcomes
+
+    def _tell(self, outcomes: list[tuple[_Work, Any]]) -> None:
+        """Hand results back to the event loop, all in one wake-up."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._resolve, outcomes)
+
+    def _resolve(self, outcomes: list[tuple[_Work, Any]]) -> None:
+        for work, outcome in outcomes:
+            if work.done.done():
+                continue
+            if isinstance(outcome, JournalUnavailable):
+                work.done.set_exception(outcome)
+                continue
+            work.done.set_result(outcome)
+            if work.announces:
+                self.appended.set()
+
+
+def _nothing(_connection: sqlite3.Connection) -> None:
+    """The work of opening: it is done already."""

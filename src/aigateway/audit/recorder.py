@@ -1,0 +1,192 @@
+"""The recorder takes facts, gives them ids and times, and appends them to the journal."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from asyncio import Future
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from aigateway.audit.clock import timestamp
+from aigateway.audit.journal import Journal
+from aigateway.store.records import (
+    AnyRecord,
+    InterceptionEnd,
+    InterceptionStart,
+    ModelThought,
+    PromptUsage,
+    TokenUsage,
+    ToolUsage,
+)
+from aigateway.wire.facts import AnswerFacts, ClientFacts, RequestFacts, ToolCall
+
+_UNKNOWN_MODEL = "coder-aibridge-unknown"
+"""What the record names a model that the request does not name (data-plane spec 7.1)."""
+_MAX_ERROR_MESSAGE = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Who asks, with whose credential, of which provider. None of it may be empty but the hint and the token id."""
+
+    initiator_id: str
+    username: str
+    api_key_id: str | None
+    provider_type: str
+    provider_name: str
+    credential_kind: str
+    credential_hint: str
+    user_agent: str
+
+    def __post_init__(self) -> None:
+        if not (self.initiator_id and self.username and self.provider_type and self.provider_name):
+            raise ValueError("an interception needs an initiator and a provider")
+        if self.credential_kind not in ("centralized", "byok"):
+            raise ValueError(f"no such credential kind: {self.credential_kind}")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a request (decision 14)."""
+
+    status_code: int | None
+    error_type: str | None = None
+    error_message: str | None = None
+    response_bytes: int = 0
+    time_to_first_byte_ms: int | None = None
+    credential_hint: str | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+class Interception:
+    """One request on record. It has begun; `close` ends it, once."""
+
+    def __init__(self, journal: Journal, interception_id: str, started: Future[None], began: float) -> None:
+        self.id = interception_id
+        self.started = started
+        """Done when the start is durably on record; raises `JournalUnavailable` when it cannot be."""
+        self.closed = False
+        self._journal = journal
+        self._began = began
+
+    def elapsed_ms(self) -> int:
+        """Milliseconds since the request was accepted."""
+        return round((time.monotonic() - self._began) * 1000)
+
+    def close(self, outcome: Outcome, facts: AnswerFacts | None) -> Future[None]:
+        """Put what the answer used and did, and the end, on record in one commit; the future is done when it is."""
+        self.closed = True
+        now = timestamp(datetime.now(UTC))
+        records = _answer_rows(self.id, facts, now) if facts is not None else []
+        message = outcome.error_message
+        records.append(
+            InterceptionEnd(
+                interception_id=self.id,
+                ended_at=now,
+                status_code=outcome.status_code,
+                error_type=outcome.error_type,
+                error_message=message[:_MAX_ERROR_MESSAGE] if message else None,
+                duration_ms=self.elapsed_ms(),
+                time_to_first_byte_ms=outcome.time_to_first_byte_ms,
+                response_bytes=outcome.response_bytes,
+                credential_hint=outcome.credential_hint,
+                metadata=outcome.metadata,
+            )
+        )
+        return self._journal.append(records)
+
+
+class Recorder:
+    """Opens interceptions."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    def open(self, subject: Subject, request: RequestFacts, client: ClientFacts, request_bytes: int) -> Interception:
+        """Put the start and the prompt of a request on record, without waiting for the commit."""
+        interception_id = str(uuid.uuid4())
+        began = time.monotonic()
+        now = timestamp(datetime.now(UTC))
+        metadata: dict[str, Any] = {"request_user_agent": subject.user_agent, "username": subject.username}
+        metadata.update(client.metadata)
+        if request.purpose:
+            metadata["purpose"] = request.purpose
+        records: list[AnyRecord] = [
+            InterceptionStart(
+                interception_id=interception_id,
+                initiator_id=subject.initiator_id,
+                api_key_id=subject.api_key_id,
+                provider=subject.provider_type,
+                provider_name=subject.provider_name,
+                model=request.model or _UNKNOWN_MODEL,
+                client=client.client,
+                client_session_id=client.session_id,
+                correlating_tool_call_id=request.correlating_tool_call_id,
+                credential_kind=subject.credential_kind,
+                credential_hint=subject.credential_hint,
+                streaming=request.streaming,
+                request_bytes=request_bytes,
+                started_at=now,
+                metadata=metadata,
+            )
+        ]
+        if request.prompt is not None:
+            records.append(
+                PromptUsage(
+                    interception_id=interception_id,
+                    id=str(uuid.uuid4()),
+                    msg_id="",
+                    prompt=request.prompt,
+                    created_at=now,
+                )
+            )
+        return Interception(self._journal, interception_id, self._journal.append(records), began)
+
+
+def _answer_rows(interception_id: str, facts: AnswerFacts, now: str) -> list[AnyRecord]:
+    rows: list[AnyRecord] = []
+    partial = {} if facts.complete else {"partial": True}
+    if (usage := facts.usage) is not None:
+        rows.append(
+            TokenUsage(
+                interception_id=interception_id,
+                id=str(uuid.uuid4()),
+                msg_id=usage.response_id,
+                input_tokens=usage.input_tokens,
+                output_tokens=usage.output_tokens,
+                cache_read_input_tokens=usage.cache_read_input_tokens,
+                cache_write_input_tokens=usage.cache_write_input_tokens,
+                created_at=now,
+                metadata={**usage.extra, **usage.metadata, **partial},
+            )
+        )
+    rows.extend(_tool_row(interception_id, call, now, partial) for call in facts.tool_calls)
+    rows.extend(
+        ModelThought(
+            interception_id=interception_id,
+            id=str(uuid.uuid4()),
+            msg_id=thought.response_id,
+            content=thought.content,
+            created_at=now,
+            metadata={"source": thought.source, **partial},
+        )
+        for thought in facts.thoughts
+    )
+    return rows
+
+
+def _tool_row(interception_id: str, call: ToolCall, now: str, partial: dict[str, bool]) -> ToolUsage:
+    return ToolUsage(
+        interception_id=interception_id,
+        id=str(uuid.uuid4()),
+        msg_id=call.response_id,
+        tool_call_id=call.call_id or None,
+        item_id=call.item_id,
+        tool=call.name,
+        input=call.arguments,
+        server_url=call.server_url,
+        created_at=now,
+        metadata={"executor": call.executor.value, **partial},
+    )

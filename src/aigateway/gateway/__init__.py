@@ -1,0 +1,1 @@
+"""The way of one request, a named step a file; `endpoint.py` runs them in order."""

@@ -1,0 +1,56 @@
+"""Step 4: the body as bytes, and a decoded view of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from aigateway.gateway.admit import Admitter
+from aigateway.gateway.refusal import Refusal
+from aigateway.gateway.request import Receive
+from aigateway.wire.encodings import Undecodable, decode_body
+from aigateway.wire.facts import ApiFormat, RequestFacts
+from aigateway.wire.request import MalformedBody, read_request
+
+
+class ClientGone(Exception):
+    """The client went away before its request was whole."""
+
+
+async def read(receive: Receive, admitter: Admitter) -> bytes:
+    """The whole body, as it was sent.
+
+    Raises:
+        Refusal: 413 when it is over the limit.
+        ClientGone: the client went away.
+
+    """
+    pieces: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise ClientGone
+        piece = message.get("body", b"")
+        size += len(piece)
+        if size > admitter.max_body_size:
+            raise admitter.too_large()
+        pieces.append(piece)
+        if not message.get("more_body", False):
+            return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def view(api: ApiFormat, body: bytes, headers: Mapping[str, str], limit: int) -> RequestFacts:
+    """What the body says. A compressed one is decoded for the view only.
+
+    Raises:
+        Refusal: 400 when it cannot be read, 501 for a background request.
+
+    """
+    encoding = headers.get("content-encoding", "")
+    try:
+        facts = read_request(api, decode_body(body, encoding, limit) if encoding else body)
+    except (MalformedBody, Undecodable) as error:
+        raise Refusal(400, str(error)) from None
+    if facts.background:
+        raise Refusal(501, "background requests ('background': true) are not supported. Send the request without it.")
+    return facts

@@ -1,0 +1,20 @@
+"""Step 7: what the provider is shown."""
+
+from __future__ import annotations
+
+from aigateway.gateway.refusal import Refusal
+from aigateway.gateway.request import Request
+from aigateway.providers.credentials import Credential, CredentialMissing, choose
+
+
+def credential_of(request: Request) -> Credential:
+    """The person's own credential, or the provider's.
+
+    Raises:
+        Refusal: 401 when only the person's own would do.
+
+    """
+    try:
+        return choose(request.route.provider, request.headers, byok=request.byok)
+    except CredentialMissing as error:
+        raise Refusal(401, str(error)) from None

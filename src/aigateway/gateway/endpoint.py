@@ -1,0 +1,103 @@
+"""The data plane: a plain ASGI application that runs the steps of one request in order (architecture section 3)."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from typing import Any
+
+from aigateway.gateway import route as routing
+from aigateway.gateway.admit import Admitter
+from aigateway.gateway.authenticate import Authenticates, authenticate
+from aigateway.gateway.body import ClientGone, read
+from aigateway.gateway.intercept import Interceptor
+from aigateway.gateway.passthrough import PassThrough
+from aigateway.gateway.refusal import Refusal
+from aigateway.gateway.request import Receive, Request, Send, header_map
+from aigateway.providers.provider import Provider
+from aigateway.providers.routes import Intercepted
+from aigateway.telemetry.logging import get_logger
+
+_log = get_logger("gateway")
+
+
+class Endpoint:
+    """Takes every request of the data plane, and answers every refusal in the shape of its API."""
+
+    def __init__(
+        self,
+        *,
+        providers: Mapping[str, Provider],
+        admitter: Admitter,
+        authenticator: Authenticates,
+        interceptor: Interceptor,
+        pass_through: PassThrough,
+        allow_byok: bool,
+    ) -> None:
+        self._providers = providers
+        self._admitter = admitter
+        self._authenticator = authenticator
+        self._interceptor = interceptor
+        self._pass_through = pass_through
+        self._allow_byok = allow_byok
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if routing.is_probe(scope["method"], scope["path"]):
+            await _respond(send, (200, [(b"content-length", b"0")], b""))
+            return
+        api = routing.speaks(self._providers, scope["path"])
+        try:
+            with self._admitter.admit():
+                await self._serve(scope, receive, send)
+        except Refusal as refusal:
+            _log.debug("refused", status=refusal.status, reason=refusal.message, path=scope["path"])
+            await _respond(send, refusal.response(api))
+        except ClientGone:
+            _log.debug("a client went away before its request was whole", path=scope["path"])
+        except Exception:  # noqa: BLE001 - a mistake of ours must not show the client a stack trace
+            _log.exception("a request failed in the gateway itself", path=scope["path"])
+            # Refused when the answer had begun; the server then closes the connection.
+            with contextlib.suppress(RuntimeError):
+                await _respond(send, _bug().response(api))
+
+    async def _serve(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        method = scope["method"]
+        headers = header_map(scope["headers"])
+        admission = await authenticate(self._authenticator, headers, allow_byok=self._allow_byok)
+        route = routing.find(self._providers, method, scope["raw_path"])
+        _refuse_upgrade(headers)
+        intercepted = isinstance(route.kind, Intercepted)
+        if intercepted and method != "POST":
+            raise Refusal(405, f"{method} is not allowed here, use POST.", headers=((b"allow", b"POST"),))
+        self._admitter.check_announced_size(headers)
+        request = Request(
+            method=method,
+            query=scope["query_string"].decode("latin-1"),
+            headers=headers,
+            raw_headers=scope["headers"],
+            body=await read(receive, self._admitter),
+            route=route,
+            actor=admission.actor,
+            byok=admission.byok,
+        )
+        if isinstance(route.kind, Intercepted):
+            await self._interceptor.run(request, route.kind.api, receive, send)
+        else:
+            await self._pass_through.run(request, receive, send)
+
+
+def _refuse_upgrade(headers: Mapping[str, str]) -> None:
+    """WebSocket is not relayed; 426 makes Codex fall back to POST at once (decision 33)."""
+    if headers.get("upgrade", "").lower() == "websocket":
+        raise Refusal(426, "WebSocket is not relayed here, use POST.", headers=((b"upgrade", b"HTTP/1.1"),))
+
+
+def _bug() -> Refusal:
+    return Refusal(500, "the gateway failed on this request; its log has the reason.")
+
+
+async def _respond(send: Send, response: tuple[int, list[tuple[bytes, bytes]], bytes]) -> None:
+    status, headers, body = response
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})

@@ -1,0 +1,113 @@
+"""One request in flight, and the reasons for which it may be broken off."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+
+from aigateway.gateway.request import Receive
+
+
+class Reason(StrEnum):
+    """Why an exchange is broken off; the values are the record's error types."""
+
+    CLIENT_GONE = "client_disconnected"
+    UPSTREAM_IDLE = "timeout"
+    STOPPING = "interrupted"
+
+
+class Interrupted(Exception):
+    """The exchange was broken off."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason.value)
+        self.reason = reason
+
+
+class Exchange:
+    """Lets others break off what the current task waits for."""
+
+    def __init__(self) -> None:
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("an exchange is made inside a task")
+        self._task = task
+        self._reason: Reason | None = None
+        self._armed = False
+        self._watcher: asyncio.Task[None] | None = None
+
+    def interrupt(self, reason: Reason) -> None:
+        """Break off at once; the first reason counts."""
+        if self._reason is None:
+            self._reason = reason
+            if self._armed:
+                self._task.cancel()
+
+    @contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """Waiting in here can be broken off.
+
+        Raises:
+            Interrupted: somebody did.
+
+        """
+        if reason := self._why():
+            raise Interrupted(reason)
+        self._armed = True
+        try:
+            yield
+        except asyncio.CancelledError:
+            if (reason := self._why()) is None:
+                raise
+            self._task.uncancel()
+            raise Interrupted(reason) from None
+        finally:
+            self._armed = False
+
+    def _why(self) -> Reason | None:
+        return self._reason
+
+    def watch_client(self, receive: Receive) -> None:
+        """Break off when the client goes away; to be called once its request is read."""
+        self._watcher = asyncio.create_task(self._wait_for_disconnect(receive))
+
+    def unwatch_client(self) -> None:
+        """Stop watching: from here on the end of the connection means nothing."""
+        if self._watcher is not None:
+            self._watcher.cancel()
+            self._watcher = None
+
+    async def _wait_for_disconnect(self, receive: Receive) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        self.interrupt(Reason.CLIENT_GONE)
+
+
+class IdleTimer:
+    """Breaks an exchange off when nothing came for a while. Touching it costs one attribute, not a timer."""
+
+    def __init__(self, exchange: Exchange, seconds: float | None) -> None:
+        self._exchange = exchange
+        self._seconds = seconds
+        self._loop = asyncio.get_running_loop()
+        self._last = self._loop.time()
+        self._handle = self._loop.call_later(seconds, self._check) if seconds is not None else None
+
+    def touch(self) -> None:
+        """Something came."""
+        self._last = self._loop.time()
+
+    def cancel(self) -> None:
+        """Stop."""
+        if self._handle is not None:
+            self._handle.cancel()
+
+    def _check(self) -> None:
+        assert self._seconds is not None  # noqa: S101 - without it the timer was never set
+        left = self._last + self._seconds - self._loop.time()
+        if left <= 0:
+            self._exchange.interrupt(Reason.UPSTREAM_IDLE)
+        else:
+            self._handle = self._loop.call_later(left, self._check)

@@ -1,0 +1,118 @@
+"""Steps 5 to 10 of an intercepted request: identify, record, credential, call, relay, close."""
+
+from __future__ import annotations
+
+from aigateway.audit.journal import JournalUnavailable
+from aigateway.audit.recorder import Interception, Outcome, Recorder, Subject
+from aigateway.gateway.body import view
+from aigateway.gateway.credentials import credential_of
+from aigateway.gateway.exchange import Exchange, Interrupted, Reason
+from aigateway.gateway.inflight import InFlight
+from aigateway.gateway.refusal import INTERCEPTION_HEADER, Refusal, stopping
+from aigateway.gateway.relay import Relay, header, is_event_stream
+from aigateway.gateway.request import Receive, Request, Send
+from aigateway.gateway.transport import UpstreamAnswer
+from aigateway.gateway.upstream import Upstream
+from aigateway.gateway.witness import Recording
+from aigateway.providers.credentials import Credential
+from aigateway.wire.clients import identify
+from aigateway.wire.facts import ApiFormat, RequestFacts
+from aigateway.wire.observe import observer_for
+
+
+class Interceptor:
+    """Relays requests that are attributed and recorded."""
+
+    def __init__(self, *, recorder: Recorder, upstream: Upstream, in_flight: InFlight, max_body_size: int) -> None:
+        self._recorder = recorder
+        self._upstream = upstream
+        self._in_flight = in_flight
+        self._max_body_size = max_body_size
+
+    async def run(self, request: Request, api: ApiFormat, receive: Receive, send: Send) -> None:
+        """Serve one request.
+
+        Raises:
+            Refusal: nothing was sent to the client; where the request is on record, so is the refusal.
+
+        """
+        facts = view(api, request.body, request.headers, self._max_body_size)
+        credential = credential_of(request)
+        interception = self._open(request, facts, credential)
+        try:
+            with self._in_flight.exchange() as exchange:
+                exchange.watch_client(receive)
+                try:
+                    await self._exchange(request, api, credential, interception, exchange, send)
+                finally:
+                    exchange.unwatch_client()
+        except Refusal as refusal:
+            refusal.interception_id = interception.id
+            await self._record_refusal(interception, refusal)
+            raise
+        finally:
+            if not interception.closed:
+                interception.close(Outcome(None, "interrupted", "The gateway broke off."), None)
+
+    def _open(self, request: Request, facts: RequestFacts, credential: Credential) -> Interception:
+        provider = request.route.provider
+        subject = Subject(
+            initiator_id=request.actor.user_id,
+            username=request.actor.username,
+            api_key_id=request.actor.api_key_id,
+            provider_type=provider.type.value,
+            provider_name=provider.name,
+            credential_kind=credential.kind,
+            credential_hint=credential.hint,
+            user_agent=request.headers.get("user-agent", ""),
+        )
+        return self._recorder.open(subject, facts, identify(request.headers, facts), len(request.body))
+
+    async def _exchange(
+        self,
+        request: Request,
+        api: ApiFormat,
+        credential: Credential,
+        interception: Interception,
+        exchange: Exchange,
+        send: Send,
+    ) -> None:
+        try:
+            with exchange.interruptible():
+                answer = await self._upstream.call(request, credential)
+        except Interrupted as interrupted:
+            if interrupted.reason is Reason.CLIENT_GONE:
+                interception.close(
+                    Outcome(None, interrupted.reason.value, "The client went away before the provider answered."), None
+                )
+                return
+            raise stopping() from None
+        headers = [(INTERCEPTION_HEADER, interception.id.encode())]
+        relay = Relay(answer, send, api, _recording(interception, api, answer))
+        await relay.run(exchange, headers, self._upstream.idle_timeout)
+
+    async def _record_refusal(self, interception: Interception, refusal: Refusal) -> None:
+        if interception.closed:
+            return
+        try:
+            await interception.close(Outcome(refusal.status, refusal.error_type, refusal.message), None)
+        except JournalUnavailable:
+            # The refusal says so itself, or is as good without its record: nothing was served.
+            return
+
+
+def _recording(interception: Interception, api: ApiFormat, answer: UpstreamAnswer) -> Recording:
+    length = header(answer, b"content-length")
+    observer = observer_for(
+        api,
+        content_type=header(answer, b"content-type").decode("latin-1"),
+        content_encoding=header(answer, b"content-encoding").decode("latin-1"),
+        status=answer.status,
+    )
+    return Recording(
+        interception,
+        observer,
+        status=answer.status,
+        streaming=is_event_stream(answer),
+        length=int(length) if length.isdigit() else None,
+    )

@@ -1,0 +1,41 @@
+"""A request that passes through: the same credential and header rules, and no record."""
+
+from __future__ import annotations
+
+from aigateway.gateway.credentials import credential_of
+from aigateway.gateway.exchange import Interrupted, Reason
+from aigateway.gateway.inflight import InFlight
+from aigateway.gateway.refusal import stopping
+from aigateway.gateway.relay import Relay
+from aigateway.gateway.request import Receive, Request, Send
+from aigateway.gateway.upstream import Upstream
+from aigateway.gateway.witness import Unrecorded
+
+
+class PassThrough:
+    """Relays requests of the routes that are not recorded."""
+
+    def __init__(self, *, upstream: Upstream, in_flight: InFlight) -> None:
+        self._upstream = upstream
+        self._in_flight = in_flight
+
+    async def run(self, request: Request, receive: Receive, send: Send) -> None:
+        """Serve one request.
+
+        Raises:
+            Refusal: nothing was sent to the client.
+
+        """
+        credential = credential_of(request)
+        with self._in_flight.exchange() as exchange:
+            exchange.watch_client(receive)
+            try:
+                with exchange.interruptible():
+                    answer = await self._upstream.call(request, credential)
+                relay = Relay(answer, send, request.route.provider.routes.speaks, Unrecorded())
+                await relay.run(exchange, [], self._upstream.idle_timeout)
+            except Interrupted as interrupted:
+                if interrupted.reason is not Reason.CLIENT_GONE:
+                    raise stopping() from None
+            finally:
+                exchange.unwatch_client()

@@ -1,0 +1,101 @@
+"""Step 9: piece for piece from the provider to the client, with a witness beside it (decision 8).
+
+Back-pressure goes both ways: `send` waits for a slow client, and while it waits nothing is read from the provider.
+"""
+
+from __future__ import annotations
+
+from aigateway.audit.journal import JournalUnavailable
+from aigateway.gateway.exchange import Exchange, IdleTimer, Interrupted, Reason
+from aigateway.gateway.refusal import Refusal, stopping
+from aigateway.gateway.request import Send
+from aigateway.gateway.transport import Truncated, UpstreamAnswer
+from aigateway.gateway.witness import Witness
+from aigateway.providers.headers import to_client
+from aigateway.wire.errors import error_event
+from aigateway.wire.facts import ApiFormat
+
+_MESSAGES = {
+    Reason.CLIENT_GONE: "The client went away before the answer was complete.",
+    Reason.UPSTREAM_IDLE: "The provider sent nothing more for too long (--ai-gateway-idle-timeout).",
+    Reason.STOPPING: "The gateway was stopped before the answer was complete.",
+}
+
+
+def is_event_stream(answer: UpstreamAnswer) -> bool:
+    """Whether the answer is a stream of server-sent events."""
+    return header(answer, b"content-type").split(b";", 1)[0].strip().lower() == b"text/event-stream"
+
+
+def header(answer: UpstreamAnswer, name: bytes) -> bytes:
+    """The first value of a header, or empty."""
+    return next((value for key, value in answer.headers if key.lower() == name), b"")
+
+
+class Relay:
+    """One answer on its way."""
+
+    def __init__(self, answer: UpstreamAnswer, send: Send, api: ApiFormat, witness: Witness) -> None:
+        self._answer = answer
+        self._send = send
+        self._api = api
+        self._witness = witness
+        self._started = False
+
+    async def run(
+        self, exchange: Exchange, extra_headers: list[tuple[bytes, bytes]], idle_timeout: float | None
+    ) -> None:
+        """Relay to the end, or to where it breaks; either way the record knows and the client is told.
+
+        Raises:
+            Refusal: nothing was sent yet, and the request cannot be put on record.
+
+        """
+        idle = IdleTimer(exchange, idle_timeout)
+        try:
+            with exchange.interruptible():
+                whole = await self._copy(extra_headers, idle)
+            exchange.unwatch_client()
+            if whole:
+                await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+            else:
+                await self._break_off("the provider ended its stream before the answer was complete.")
+        except Interrupted as interrupted:
+            self._witness.cut(interrupted.reason.value, _MESSAGES[interrupted.reason])
+            if interrupted.reason is not Reason.CLIENT_GONE:
+                if not self._started:
+                    raise stopping() from None
+                await self._break_off(_MESSAGES[interrupted.reason])
+        except Truncated as error:
+            self._witness.cut("upstream_truncated", str(error))
+            await self._break_off(f"{error}.")
+        except JournalUnavailable as error:
+            if not self._started:
+                raise Refusal(503, f"the request cannot be put on record ({error}).") from error
+            await self._break_off("what the answer used cannot be put on record.")
+        finally:
+            exchange.unwatch_client()
+            idle.cancel()
+            self._answer.close()
+
+    async def _copy(self, extra_headers: list[tuple[bytes, bytes]], idle: IdleTimer) -> bool:
+        await self._witness.begin()
+        headers = to_client(self._answer.headers) + extra_headers
+        self._started = True
+        await self._send({"type": "http.response.start", "status": self._answer.status, "headers": headers})
+        read, witness, send = self._answer.read, self._witness, self._send
+        while piece := await read():
+            idle.touch()
+            await witness.piece(piece)
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+            idle.touch()
+        return await witness.end()
+
+    async def _break_off(self, message: str) -> None:
+        """Let the client know that this is no clean end: an error event where one can be read, else a cut connection.
+
+        Returning without the last message makes the server close the connection.
+        """
+        if self._started and is_event_stream(self._answer) and not header(self._answer, b"content-encoding"):
+            event = error_event(self._api, f"AI Gateway: {message}", type="api_error")
+            await self._send({"type": "http.response.body", "body": event, "more_body": False})

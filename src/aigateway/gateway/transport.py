@@ -1,0 +1,77 @@
+"""The seam to the upstream: two methods and what they raise, so that the HTTP client can be chosen by measurement.
+
+UpstreamError
+├── Unreachable       no connection: refused, no such host, TLS failed
+├── ConnectTimeout    no connection within the time
+├── Disconnected      the connection ended before an answer began
+└── Truncated         the connection ended before the answer did
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class UpstreamError(Exception):
+    """The provider could not be called, or stopped in the middle. The sentence holds no URL and no secret."""
+
+
+class Unreachable(UpstreamError):
+    """No connection. Nothing was sent."""
+
+
+class ConnectTimeout(UpstreamError):
+    """No connection within the time. Nothing was sent."""
+
+
+class Disconnected(UpstreamError):
+    """The connection ended after the request was (partly) sent and before an answer began."""
+
+    def __init__(self, message: str, *, stale: bool) -> None:
+        super().__init__(message)
+        self.stale = stale
+        """The connection had been used before and ended at once: the provider had closed it meanwhile."""
+
+
+class Truncated(UpstreamError):
+    """The connection ended before the answer did."""
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamRequest:
+    """What is to be sent, to the byte."""
+
+    method: str
+    url: str
+    headers: Sequence[tuple[bytes, bytes]]
+    body: bytes
+
+
+class UpstreamAnswer(Protocol):
+    """An answer whose headers are here."""
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+
+    @property
+    def headers(self) -> Sequence[tuple[bytes, bytes]]:
+        """As they came."""
+
+    async def read(self) -> bytes:
+        """The next piece as it came, `b""` at the end. Raises `Truncated`."""
+
+    def close(self) -> None:
+        """Give up what has not been read, at once; no harm after the end."""
+
+
+class Transport(Protocol):
+    """Sends requests to providers."""
+
+    async def send(self, request: UpstreamRequest) -> UpstreamAnswer:
+        """Send, and wait for the answer's headers. Raises `UpstreamError`."""
+
+    async def close(self) -> None:
+        """Close every connection."""

@@ -1,0 +1,74 @@
+"""Step 8: the call. One more try only where nothing can have been done twice (decision 9)."""
+
+from __future__ import annotations
+
+import asyncio
+
+from aigateway.gateway.refusal import Refusal
+from aigateway.gateway.request import Request
+from aigateway.gateway.transport import (
+    ConnectTimeout,
+    Disconnected,
+    Transport,
+    Unreachable,
+    UpstreamAnswer,
+    UpstreamError,
+    UpstreamRequest,
+)
+from aigateway.providers.credentials import Credential
+from aigateway.providers.headers import to_upstream
+
+
+class Upstream:
+    """Calls providers."""
+
+    def __init__(self, transport: Transport, *, first_byte_timeout: float | None, idle_timeout: float | None) -> None:
+        """Take the timeouts in seconds; None waits for ever."""
+        self._transport = transport
+        self._first_byte_timeout = first_byte_timeout
+        self.idle_timeout = idle_timeout
+
+    async def call(self, request: Request, credential: Credential) -> UpstreamAnswer:
+        """Send the client's request as the provider gets it, and wait for the answer's headers.
+
+        The body is the same; the place, the credential and the headers of `to_upstream` are not.
+
+        Raises:
+            Refusal: 502 when the provider cannot be reached, 504 when it is too slow to connect or to begin its answer.
+
+        """
+        upstream = UpstreamRequest(
+            method=request.method,
+            url=request.route.provider.url(request.route.path, request.query),
+            headers=to_upstream(request.raw_headers, credential.header),
+            body=request.body,
+        )
+        try:
+            return await self._send(upstream)
+        except Unreachable:
+            pass
+        except Disconnected as error:
+            if not error.stale:
+                raise _bad_gateway(error) from error
+        try:
+            return await self._send(upstream)
+        except UpstreamError as error:
+            raise _bad_gateway(error) from error
+
+    async def _send(self, request: UpstreamRequest) -> UpstreamAnswer:
+        try:
+            async with asyncio.timeout(self._first_byte_timeout):
+                return await self._transport.send(request)
+        except ConnectTimeout as error:
+            raise Refusal(504, f"{error} (--ai-gateway-connect-timeout).", error_type="timeout") from error
+        except TimeoutError as error:
+            raise Refusal(
+                504,
+                f"the provider did not begin its answer within {self._first_byte_timeout:g} s "
+                "(--ai-gateway-first-byte-timeout).",
+                error_type="timeout",
+            ) from error
+
+
+def _bad_gateway(error: UpstreamError) -> Refusal:
+    return Refusal(502, f"{error}.", error_type="upstream_unreachable")

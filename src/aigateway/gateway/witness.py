@@ -1,0 +1,134 @@
+"""What goes along beside the bytes: the record of an intercepted answer, or nothing for one that passes through."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from aigateway.audit.recorder import Interception, Outcome
+from aigateway.wire.facts import AnswerError, AnswerFacts
+from aigateway.wire.observer import Observer
+
+_STATUS_KINDS = {401: "unauthorized", 403: "unauthorized", 408: "timeout", 429: "rate_limited", 504: "timeout"}
+_OVERLOADED = frozenset({503, 529})
+
+
+class Witness(Protocol):
+    """Sees each piece before the client does."""
+
+    async def begin(self) -> None:
+        """Before the status goes out. Raises `JournalUnavailable`."""
+
+    async def piece(self, data: bytes) -> None:
+        """Before a piece goes out. Raises `JournalUnavailable`."""
+
+    async def end(self) -> bool:
+        """Before the answer ends; False when the provider ended it too early. Raises `JournalUnavailable`."""
+
+    def cut(self, error_type: str, message: str) -> None:
+        """The answer was broken off."""
+
+
+class Recording:
+    """Observes an answer, and sees to it that nothing ends before what it used is on record."""
+
+    def __init__(
+        self, interception: Interception, observer: Observer, *, status: int, streaming: bool, length: int | None
+    ) -> None:
+        self._interception = interception
+        self._observer = observer
+        self._status = status
+        self._streaming = streaming
+        self._length = length
+        self._bytes = 0
+        self._first_byte_ms: int | None = None
+        self._begun = False
+
+    async def begin(self) -> None:
+        """Wait until the request is on record."""
+        await self._interception.started
+        self._begun = True
+
+    async def piece(self, data: bytes) -> None:
+        """Observe; with the piece that holds the answer's end, put the usage on record first."""
+        if self._first_byte_ms is None:
+            self._first_byte_ms = self._interception.elapsed_ms()
+        self._bytes += len(data)
+        self._observer.feed(data)
+        if not self._interception.closed and (self._observer.complete or self._bytes == self._length):
+            await self.end()
+
+    async def end(self) -> bool:
+        """Put the usage and the end on record, unless they are."""
+        if self._interception.closed:
+            return True
+        facts = self._observer.facts()
+        whole = facts.complete or not self._streaming or self._status >= 400 or facts.error is not None
+        error_type, message = self._verdict(facts, whole=whole)
+        await self._interception.close(self._outcome(error_type, message, facts), facts)
+        return whole
+
+    def cut(self, error_type: str, message: str) -> None:
+        """Put what is known on record, as far as it got."""
+        if not self._interception.closed:
+            facts = self._observer.facts()
+            self._interception.close(self._outcome(error_type, message, facts), facts)
+
+    def _verdict(self, facts: AnswerFacts, *, whole: bool) -> tuple[str | None, str | None]:
+        if self._status >= 400:
+            return _kind_of_status(self._status), facts.error.message if facts.error else None
+        if facts.error is not None:
+            return _kind_of_error(facts.error), facts.error.message
+        if not whole:
+            return "upstream_truncated", "The provider ended its stream before the answer was complete."
+        return None, None
+
+    def _outcome(self, error_type: str | None, message: str | None, facts: AnswerFacts) -> Outcome:
+        metadata: dict[str, Any] = {}
+        if facts.unreadable:
+            metadata["unreadable"] = facts.unreadable
+        if facts.model:
+            metadata["response_model"] = facts.model
+        if facts.error is not None and facts.error.type:
+            metadata["provider_error_type"] = facts.error.type
+        return Outcome(
+            status_code=self._status if self._begun else None,
+            error_type=error_type,
+            error_message=message,
+            response_bytes=self._bytes,
+            time_to_first_byte_ms=self._first_byte_ms,
+            metadata=metadata,
+        )
+
+
+class Unrecorded:
+    """Passing through: nothing is observed."""
+
+    async def begin(self) -> None:
+        """Nothing to wait for."""
+
+    async def piece(self, data: bytes) -> None:
+        """Nothing to see."""
+
+    async def end(self) -> bool:
+        """Whatever came was all."""
+        return True
+
+    def cut(self, error_type: str, message: str) -> None:
+        """Nothing to tell."""
+
+
+def _kind_of_status(status: int) -> str:
+    if status in _OVERLOADED:
+        return "overloaded"
+    if kind := _STATUS_KINDS.get(status):
+        return kind
+    return "server_error" if status >= 500 else "bad_request"
+
+
+def _kind_of_error(error: AnswerError) -> str:
+    """The record's word for an error inside a stream, which has no status of its own."""
+    words = error.type.lower()
+    for part, kind in (("overloaded", "overloaded"), ("rate_limit", "rate_limited"), ("invalid", "bad_request")):
+        if part in words:
+            return kind
+    return "server_error"

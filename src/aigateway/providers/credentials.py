@@ -1,0 +1,77 @@
+"""How each provider type is shown a credential, and which of the client's headers hold the person's own (spec 3.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from aigateway.providers.provider import Provider
+from aigateway.settings.providers import ProviderType
+from aigateway.settings.secret import Secret, mask
+
+
+class CredentialMissing(Exception):
+    """The request must bring the person's own credential, and does not. The sentence says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What one request shows to the provider."""
+
+    kind: str
+    """`centralized` or `byok`."""
+    hint: str
+    """Masked; empty when the provider is called without a credential."""
+    header: tuple[bytes, bytes] | None
+
+
+_NONE = Credential("centralized", "", None)
+
+
+def bearer_of(authorization: str) -> str | None:
+    """The token of a `Bearer` header, or None: exactly two fields, the first `Bearer` in any case (spec 3.1)."""
+    fields = authorization.split()
+    if len(fields) == 2 and fields[0].lower() == "bearer":
+        return fields[1]
+    return None
+
+
+def choose(provider: Provider, headers: Mapping[str, str], *, byok: bool) -> Credential:
+    """The person's own credential where the request is BYOK and brings one, else the provider's first key.
+
+    A provider without any key is called without one: local endpoints need none, and others say so themselves.
+
+    Raises:
+        CredentialMissing: Copilot takes nothing but the person's own token.
+
+    """
+    if byok or provider.type is ProviderType.COPILOT:
+        own = _own(provider.type, headers)
+        if own is not None:
+            return own
+    if provider.type is ProviderType.COPILOT:
+        raise CredentialMissing(
+            "GitHub Copilot takes your own login: send its token as 'Authorization: Bearer', "
+            "and your gateway token as 'X-Coder-AI-Governance-Token'."
+        )
+    if not provider.keys:
+        return _NONE
+    return _centralized(provider.type, provider.keys[0])
+
+
+def _own(provider_type: ProviderType, headers: Mapping[str, str]) -> Credential | None:
+    api_key = headers.get("x-api-key", "").strip()
+    if provider_type is ProviderType.ANTHROPIC and api_key:
+        return Credential("byok", mask(api_key), (b"x-api-key", api_key.encode("latin-1")))
+    token = bearer_of(headers.get("authorization", ""))
+    if token is not None:
+        return Credential("byok", mask(token), (b"authorization", b"Bearer " + token.encode("latin-1")))
+    return None
+
+
+def _centralized(provider_type: ProviderType, key: Secret) -> Credential:
+    value = key.reveal().encode()
+    header = (
+        (b"x-api-key", value) if provider_type is ProviderType.ANTHROPIC else (b"authorization", b"Bearer " + value)
+    )
+    return Credential("centralized", key.hint, header)

@@ -1,0 +1,79 @@
+"""Which headers travel (decisions 4 and 5). Both directions take and give raw ASGI headers: lower-case names, bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+RawHeaders = list[tuple[bytes, bytes]]
+
+_HOP_BY_HOP = frozenset(
+    {
+        b"connection",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    }
+)
+"""RFC 9110 section 7.6.1, and `Proxy-Connection`, which old clients send."""
+
+_NEVER_UPSTREAM = _HOP_BY_HOP | {
+    b"host",
+    b"content-length",  # the client library sets it anew, for the very same bytes
+    b"expect",  # answered by our own server: the body is here already
+    b"authorization",
+    b"x-api-key",
+    b"api-key",
+    b"cookie",
+    b"forwarded",
+    b"x-real-ip",
+}
+_NEVER_UPSTREAM_PREFIXES = (b"x-forwarded-", b"coder-", b"x-coder-", b"x-ai-bridge-actor")
+
+_NEVER_DOWNSTREAM = _HOP_BY_HOP | {b"set-cookie", b"server", b"alt-svc"}
+
+_READABLE_ENCODINGS = frozenset({b"identity", b"gzip", b"x-gzip", b"deflate", b"br", b"zstd"})
+
+
+def to_upstream(headers: Iterable[tuple[bytes, bytes]], credential: tuple[bytes, bytes] | None) -> RawHeaders:
+    """The client's headers as the provider may see them, with the one credential that it is to see."""
+    kept: RawHeaders = []
+    named: frozenset[bytes] = frozenset()
+    for name, value in headers:
+        if name == b"connection":
+            named |= _named_in_connection(value)
+        elif name in _NEVER_UPSTREAM or name.startswith(_NEVER_UPSTREAM_PREFIXES):
+            continue
+        elif name == b"accept-encoding":
+            kept.append((name, _readable(value)))
+        else:
+            kept.append((name, value))
+    if named:
+        kept = [header for header in kept if header[0] not in named]
+    if credential is not None:
+        kept.append(credential)
+    return kept
+
+
+def to_client(headers: Iterable[tuple[bytes, bytes]]) -> RawHeaders:
+    """The provider's headers as the client may see them: request ids and rate limits included."""
+    lowered = [(name.lower(), value) for name, value in headers]
+    named: frozenset[bytes] = frozenset().union(
+        *(_named_in_connection(value) for name, value in lowered if name == b"connection")
+    )
+    return [header for header in lowered if header[0] not in _NEVER_DOWNSTREAM and header[0] not in named]
+
+
+def _named_in_connection(value: bytes) -> frozenset[bytes]:
+    return frozenset(name.strip().lower() for name in value.split(b",")) - {b"close", b"keep-alive", b""}
+
+
+def _readable(accept_encoding: bytes) -> bytes:
+    """Narrow `Accept-Encoding` to what the observer can read; with nothing left, ask for the plain bytes."""
+    offers = [offer.strip() for offer in accept_encoding.split(b",")]
+    kept = [offer for offer in offers if offer.split(b";", 1)[0].strip().lower() in _READABLE_ENCODINGS]
+    return b", ".join(kept) or b"identity"

@@ -1,0 +1,41 @@
+"""One upstream that is ready to be called."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from aigateway.providers.routes import ROUTES, RouteTable
+from aigateway.settings.providers import ProviderSettings, ProviderType
+from aigateway.settings.secret import Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """A provider instance. Made by `build`; all of it is valid."""
+
+    type: ProviderType
+    name: str
+    origin: str
+    """Scheme, host and port: `https://api.openai.com`."""
+    base_path: str
+    """Begins with a slash and does not end in one; empty for none."""
+    keys: tuple[Secret, ...]
+    routes: RouteTable
+
+    def url(self, path: str, query: str) -> str:
+        """The upstream URL of a path behind the routes' prefix; path and query go up as the client encoded them."""
+        return f"{self.origin}{self.base_path}{path}" + (f"?{query}" if query else "")
+
+
+def build(settings: ProviderSettings) -> Provider:
+    """Make a provider of checked settings."""
+    parts = urlsplit(settings.base_url)
+    return Provider(
+        type=settings.type,
+        name=settings.name,
+        origin=f"{parts.scheme}://{parts.netloc}",
+        base_path=parts.path.rstrip("/"),
+        keys=settings.keys,
+        routes=ROUTES[settings.type],
+    )

@@ -1,0 +1,82 @@
+"""Which paths of each provider type are intercepted, and which pass through (data-plane spec 2.1, 2.2).
+
+Passing through is an allowlist on purpose: a configured key may have administrative rights, so a path that is not named
+here is never sent to a provider.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aigateway.settings.providers import ProviderType
+from aigateway.wire.facts import ApiFormat
+
+
+@dataclass(frozen=True, slots=True)
+class Intercepted:
+    """A path whose requests are attributed and recorded."""
+
+    api: ApiFormat
+
+
+@dataclass(frozen=True, slots=True)
+class Passthrough:
+    """A path that is relayed and not recorded."""
+
+
+RouteKind = Intercepted | Passthrough
+
+PASSTHROUGH = Passthrough()
+
+
+@dataclass(frozen=True, slots=True)
+class RouteTable:
+    """The routes of one provider type, relative to the provider's place on the gateway."""
+
+    prefix: str
+    """The part that is ours and not the upstream's: the base URL of an OpenAI provider already ends in `/v1`."""
+    intercepted: dict[str, Intercepted]
+    """Exact paths behind the prefix."""
+    passthrough: frozenset[str]
+    """Exact paths behind the prefix."""
+    subtrees: tuple[str, ...]
+    """Beginnings of paths behind the prefix, each with its trailing slash."""
+    speaks: ApiFormat
+    """The API in whose shape errors are told where the path does not say."""
+
+    def find(self, path: str) -> RouteKind | None:
+        """The route of a path behind the prefix; None when there is none."""
+        if route := self.intercepted.get(path):
+            return route
+        if path in self.passthrough or path.startswith(self.subtrees):
+            return PASSTHROUGH
+        return None
+
+
+_CHAT = Intercepted(ApiFormat.CHAT)
+_RESPONSES = Intercepted(ApiFormat.RESPONSES)
+_MESSAGES = Intercepted(ApiFormat.MESSAGES)
+
+ROUTES: dict[ProviderType, RouteTable] = {
+    ProviderType.OPENAI: RouteTable(
+        prefix="/v1",
+        intercepted={"/chat/completions": _CHAT, "/responses": _RESPONSES},
+        passthrough=frozenset({"/conversations", "/models"}),
+        subtrees=("/conversations/", "/models/", "/responses/"),
+        speaks=ApiFormat.CHAT,
+    ),
+    ProviderType.ANTHROPIC: RouteTable(
+        prefix="",
+        intercepted={"/v1/messages": _MESSAGES},
+        passthrough=frozenset({"/v1/models", "/v1/messages/count_tokens"}),
+        subtrees=("/v1/models/", "/api/event_logging/"),
+        speaks=ApiFormat.MESSAGES,
+    ),
+    ProviderType.COPILOT: RouteTable(
+        prefix="",
+        intercepted={"/chat/completions": _CHAT, "/responses": _RESPONSES, "/v1/messages": _MESSAGES},
+        passthrough=frozenset({"/models", "/_ping", "/auto"}),
+        subtrees=("/models/", "/responses/", "/agents/", "/mcp/", "/.well-known/"),
+        speaks=ApiFormat.CHAT,
+    ),
+}

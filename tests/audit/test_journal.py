@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from aigateway.audit.journal import Journal, JournalUnavailable
+from tests.audit.rows import end, start
+
+
+async def test_what_was_appended_is_there_in_order(journal):
+    for number in range(3):
+        await journal.append([start(f"i{number}")])
+    entries = await journal.entries(10)
+    assert [entry.records[0].interception_id for entry in entries] == ["i0", "i1", "i2"]
+    assert [entry.seq for entry in entries] == sorted(entry.seq for entry in entries)
+
+
+async def test_rows_come_back_as_the_same_types_and_values(journal):
+    await journal.append([start("a"), end("a")])
+    (entry,) = await journal.entries(10)
+    assert entry.records == [start("a"), end("a")]
+
+
+async def test_many_appends_at_once_all_commit(journal):
+    await asyncio.gather(*(journal.append([start(f"i{number}")]) for number in range(500)))
+    assert await journal.backlog() == 500
+
+
+async def test_discard_forgets_what_was_shipped_and_nothing_else(journal):
+    for number in range(4):
+        await journal.append([start(f"i{number}")])
+    entries = await journal.entries(10)
+    await journal.discard(entries[1].seq)
+    assert [entry.records[0].interception_id for entry in await journal.entries(10)] == ["i2", "i3"]
+
+
+async def test_an_interception_is_unfinished_until_its_end(journal):
+    await journal.append([start("a")])
+    await journal.append([start("b")])
+    await journal.append([end("a")])
+    assert [interception_id for interception_id, _ in await journal.unfinished()] == ["b"]
+
+
+async def test_unfinished_interceptions_are_known_after_their_rows_were_shipped(journal):
+    await journal.append([start("a")])
+    (entry,) = await journal.entries(10)
+    await journal.discard(entry.seq)
+    assert [interception_id for interception_id, _ in await journal.unfinished()] == ["a"]
+
+
+async def test_the_file_is_for_its_owner_only(journal):
+    assert stat.S_IMODE(journal.path.stat().st_mode) == 0o600
+
+
+async def test_a_rejected_entry_stays_on_disk_with_its_reason(journal):
+    await journal.append([start("a")])
+    (entry,) = await journal.entries(10)
+    await journal.reject(entry.seq, "not a row")
+    assert await journal.backlog() == 0
+    with sqlite3.connect(journal.path) as connection:
+        ((body, reason),) = connection.execute("SELECT records, reason FROM rejected").fetchall()
+    connection.close()
+    assert b'"interception_id":"a"' in body
+    assert reason == "not a row"
+
+
+async def test_a_journal_that_cannot_be_opened_says_why(tmp_path):
+    journal = Journal(tmp_path / "no" / "such" / "folder.sqlite3")
+    with pytest.raises(JournalUnavailable, match="cannot open"):
+        await journal.open()
+
+
+async def test_a_write_that_fails_is_told_to_those_who_wait_and_the_next_one_works(journal):
+    blocker = sqlite3.connect(journal.path, isolation_level=None)
+    blocker.execute("ALTER TABLE entries RENAME TO hidden")
+    with pytest.raises(JournalUnavailable, match="cannot write"):
+        await journal.append([start("a")])
+    assert journal.failure is not None
+    blocker.execute("ALTER TABLE hidden RENAME TO entries")
+    blocker.close()
+    await journal.append([start("a")])
+    assert journal.failure is None
+    assert await journal.backlog() == 1
+
+
+async def test_a_full_disk_refuses_and_loses_nothing_that_was_kept(journal):
+    await journal.append([start("kept")])
+    await journal._submit(lambda connection: connection.execute("PRAGMA max_page_count = 1").fetchone())
+    with pytest.raises(JournalUnavailable, match="full"):
+        while True:
+            await journal.append([start("x" * 100_000)])
+    assert [entry.records[0].interception_id for entry in await journal.entries(1)] == ["kept"]
+
+
+async def test_after_closing_an_append_is_refused(tmp_path):
+    journal = Journal(tmp_path / "journal.sqlite3")
+    await journal.open()
+    await journal.close()
+    with pytest.raises(JournalUnavailable, match="closed"):
+        await journal.append([start("a")])
+
+
+async def test_closing_writes_what_waits(tmp_path):
+    journal = Journal(tmp_path / "journal.sqlite3")
+    await journal.open()
+    waiting = [journal.append([start(f"i{number}")]) for number in range(50)]
+    await journal.close()
+    await asyncio.gather(*waiting)
+    again = Journal(journal.path)
+    await again.open()
+    assert await again.backlog() == 50
+    await again.close()
+
+
+async def test_what_was_committed_survives_kill_9(tmp_path):
+    path = tmp_path / "journal.sqlite3"
+    program = textwrap.dedent(f"""
+        import asyncio, pathlib, sys
+        from aigateway.audit.journal import Journal
+        from tests.audit.rows import start
+        async def main():
+            journal = Journal(pathlib.Path({str(path)!r}))
+            await journal.open()
+            for number in range(10**9):
+                await journal.append([start(f"i{{number}}")])
+                print(number, flush=True)
+        asyncio.run(main())
+    """)
+    writer = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    last = -1
+    for line in writer.stdout:
+        last = int(line)
+        if last >= 200:
+            break
+    os.kill(writer.pid, signal.SIGKILL)
+    rest, _ = writer.communicate()
+    last = max([last, *(int(line) for line in rest.split("\n")[:-1])])
+    journal = Journal(path)
+    await journal.open()
+    kept = {entry.records[0].interception_id for entry in await journal.entries(10**6)}
+    await journal.close()
+    assert kept >= {f"i{number}" for number in range(last + 1)}

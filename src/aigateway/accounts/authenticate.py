@@ -47,6 +47,7 @@ class Authenticator:
 
     Args:
         store: where keys and users are.
+        sliding_sessions: whether use puts off the end of a sign-in session.
         clock: the time of day, for expiry.
         monotonic: seconds that never go back, for the age of entries.
     """
@@ -55,10 +56,12 @@ class Authenticator:
         self,
         store: Store,
         *,
+        sliding_sessions: bool = True,
         clock: Callable[[], datetime] = utc_now,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
+        self._sliding_sessions = sliding_sessions
         self._clock = clock
         self._monotonic = monotonic
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
@@ -168,7 +171,7 @@ class Authenticator:
         entry.touched_at = now
         at, holder = self._clock(), entry.holder
         until = None
-        if holder.login_type != TOKEN:
+        if self._sliding_sessions and holder.login_type != TOKEN:
             until = entry.expires_at = at + timedelta(seconds=holder.lifetime_seconds)
         self._uses[holder.key_id] = Use(holder.key_id, holder.user_id, at, until)
         if self._noting is None or self._noting.done():

@@ -1,0 +1,53 @@
+"""Signing in with a password, and out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from aigateway.accounts import passwords
+from aigateway.accounts.actor import Actor
+from aigateway.accounts.authenticate import Authenticator
+from aigateway.accounts.errors import NotSignedIn
+from aigateway.accounts.keys import SESSION, issue
+from aigateway.store import api_keys, users
+from aigateway.store.engine import Store
+from aigateway.store.tables import api_keys as key_table
+from aigateway.store.times import utc_now
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """Sign-in sessions of a store's users."""
+
+    store: Store
+    authenticator: Authenticator
+    session_duration: timedelta
+    clock: Callable[[], datetime] = utc_now
+
+    async def login(self, email: str, password: str) -> str:
+        """Open a session and return its token. The first sign-in makes a dormant user active.
+
+        Raises:
+            NotSignedIn: the password is not theirs (or there is no such user, which takes as long and says the same),
+                or the user is suspended.
+        """
+        async with self.store.read() as connection:
+            user = await users.by_email(connection, email)
+            hashed = await users.hashed_password(connection, user.id) if user else ""
+        if not await passwords.is_password(password, hashed) or user is None:
+            raise NotSignedIn("The e-mail address or the password is not right.")
+        now = self.clock()
+        async with self.store.write() as connection:
+            user = await users.by_id(connection, user.id)
+            if user is None or user.status == "suspended":
+                raise NotSignedIn("This account is suspended. Ask an owner to activate it.")
+            await users.change(connection, user.id, {"status": "active", "last_seen_at": now})
+            return await issue(connection, user.id, login_type=SESSION, lifetime=self.session_duration, now=now)
+
+    async def logout(self, actor: Actor) -> None:
+        """End the session, or remove the token, that the actor came with."""
+        async with self.store.write() as connection:
+            await api_keys.remove(connection, key_table.c.id == actor.api_key_id)
+        self.authenticator.forget(actor.api_key_id)

@@ -55,6 +55,8 @@ class ClientFacts:
     session_id: str | None
     metadata: dict[str, str] = field(default_factory=dict)
     """Sub-agent and parent ids under their own names (`agent_id`, `thread_id`, `parent_session_id`, …)."""
+    sub_agent: bool = False
+    """A sub-agent sent it: what its request says last was written by a model, not typed by a person."""
 
 
 @dataclass(frozen=True, slots=True)

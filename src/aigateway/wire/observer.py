@@ -14,6 +14,10 @@ class Observer(Protocol):
     def complete(self) -> bool:
         """True once the answer's own end was seen; nothing that matters for the record comes after it."""
 
+    @property
+    def mid_event(self) -> bool:
+        """True while nothing that is appended could be understood: inside an event, a JSON body, a content coding."""
+
     def feed(self, data: bytes, /) -> None:
         """Take the next bytes, cut anywhere."""
 

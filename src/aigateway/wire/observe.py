@@ -1,0 +1,199 @@
+"""Observers: what stands beside a relay and reads the answer that goes by (`observer.Observer`)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from aigateway.wire.answers import Answer, error_in, excerpt
+from aigateway.wire.chat import ChatAnswer
+from aigateway.wire.encodings import Decoder, Undecodable
+from aigateway.wire.facts import AnswerError, AnswerFacts, ApiFormat
+from aigateway.wire.lenient import UNREADABLE, any_value
+from aigateway.wire.messages import MessagesAnswer
+from aigateway.wire.observer import Observer
+from aigateway.wire.responses import ResponsesAnswer
+from aigateway.wire.sse import Event, SseSplitter
+
+LARGEST_BODY = 64 * 1024 * 1024
+"""Most bytes of a JSON answer that are kept to be read."""
+LARGEST_ERROR = 1024 * 1024
+"""Most bytes of an error answer that are kept to be read."""
+LARGEST_DECODED = 1024 * 1024 * 1024
+"""Most bytes that a compressed answer may decode to before observation gives up on it."""
+
+_ANSWERS: dict[ApiFormat, type[Answer]] = {
+    ApiFormat.CHAT: ChatAnswer,
+    ApiFormat.RESPONSES: ResponsesAnswer,
+    ApiFormat.MESSAGES: MessagesAnswer,
+}
+
+
+def observer_for(api: ApiFormat, *, content_type: str, content_encoding: str, status: int) -> Observer:
+    """Give the observer for an answer with these header fields (empty if absent) and this status."""
+    observer = _plain_observer(api, content_type, status)
+    if content_encoding.strip().lower() in {"", "identity"}:
+        return observer
+    return _DecodingObserver(observer, content_encoding)
+
+
+def _plain_observer(api: ApiFormat, content_type: str, status: int) -> Observer:
+    if status >= 400:
+        return _ErrorObserver(status)
+    if content_type.partition(";")[0].strip().lower() == "text/event-stream":
+        return _StreamObserver(_ANSWERS[api]())
+    return _BodyObserver(_ANSWERS[api]())
+
+
+class _StreamObserver:
+    """Reads an event stream as it comes."""
+
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
+        self._splitter = SseSplitter()
+
+    @property
+    def complete(self) -> bool:
+        return self._answer.ended
+
+    @property
+    def mid_event(self) -> bool:
+        return self._splitter.mid_event
+
+    def feed(self, data: bytes, /) -> None:
+        for event in self._splitter.feed(data):
+            try:
+                self._answer.on_event(event)
+            except UNREADABLE as error:
+                self._answer.note(f"An event could not be read ({error}).")
+
+    def facts(self) -> AnswerFacts:
+        for event in self._splitter.end():
+            self._take_last(event)
+        if self._splitter.oversize:
+            self._answer.note("An event was too large to read.")
+        return self._answer.facts()
+
+    def _take_last(self, event: Event) -> None:
+        """Take an event without the blank line after it: whole if the provider forgot the line, else cut."""
+        if event.data.startswith(b"[DONE]") or any_value(event.data) is not None:
+            self._answer.on_event(event)
+
+
+class _Collector:
+    """Keeps a body, up to a bound."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self.body = bytearray()
+        self.overflown = False
+
+    def feed(self, data: bytes) -> None:
+        if len(self.body) + len(data) > self._limit:
+            self.overflown = True
+            data = data[: self._limit - len(self.body)]
+        self.body += data
+
+
+class _BodyObserver:
+    """Collects a JSON body and reads it once, when it is over."""
+
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
+        self._collected = _Collector(LARGEST_BODY)
+        self._facts: AnswerFacts | None = None
+
+    @property
+    def complete(self) -> bool:
+        return self._facts is not None and self._facts.complete
+
+    @property
+    def mid_event(self) -> bool:
+        return bool(self._collected.body)
+
+    def feed(self, data: bytes, /) -> None:
+        self._collected.feed(data)
+
+    def facts(self) -> AnswerFacts:
+        if self._facts is None:
+            self._facts = self._read()
+        return self._facts
+
+    def _read(self) -> AnswerFacts:
+        body = self._collected.body
+        if self._collected.overflown:
+            self._answer.note(f"The answer is larger than {LARGEST_BODY} bytes.")
+            return self._answer.facts()
+        if body.lstrip()[:6].startswith((b"data:", b"event:", b":")):
+            stream = _StreamObserver(self._answer)
+            stream.feed(bytes(body))
+            return stream.facts()
+        try:
+            self._answer.on_body(body)
+        except UNREADABLE as error:
+            self._answer.note(f"The answer is not a whole JSON object ({error}).")
+        return self._answer.facts()
+
+
+class _ErrorObserver:
+    """Collects an error answer and reads what the provider said."""
+
+    def __init__(self, status: int) -> None:
+        self._status = status
+        self._collected = _Collector(LARGEST_ERROR)
+
+    @property
+    def complete(self) -> bool:
+        return False
+
+    @property
+    def mid_event(self) -> bool:
+        return bool(self._collected.body)
+
+    def feed(self, data: bytes, /) -> None:
+        self._collected.feed(data)
+
+    def facts(self) -> AnswerFacts:
+        body = bytes(self._collected.body)
+        value = any_value(body)
+        if value is None:
+            splitter = SseSplitter()
+            events = splitter.feed(body) + splitter.end()
+            value = any_value(events[0].data) if events else None
+        fallback = f"http_{self._status}"
+        error = error_in(value, fallback) or AnswerError(fallback, excerpt(body[:16384].decode("utf-8", "replace")))
+        return AnswerFacts(complete=value is not None, error=error)
+
+
+class _DecodingObserver:
+    """Undoes the content encoding in front of another observer."""
+
+    def __init__(self, inner: Observer, encoding: str) -> None:
+        self._inner = inner
+        self._decoder: Decoder | None = None
+        self._unreadable: str | None = None
+        try:
+            self._decoder = Decoder(encoding, LARGEST_DECODED)
+        except Undecodable as error:
+            self._unreadable = str(error)
+
+    @property
+    def complete(self) -> bool:
+        return self._inner.complete
+
+    @property
+    def mid_event(self) -> bool:
+        """Nothing plain can follow compressed bytes."""
+        return True
+
+    def feed(self, data: bytes, /) -> None:
+        if self._decoder is None:
+            return
+        try:
+            self._inner.feed(self._decoder.feed(data))
+        except Undecodable as error:
+            self._decoder = None
+            self._unreadable = str(error)
+
+    def facts(self) -> AnswerFacts:
+        facts = self._inner.facts()
+        return replace(facts, unreadable=self._unreadable or facts.unreadable)

@@ -35,9 +35,9 @@ def test_a_person_signs_in_and_only_they_can_read_the_session(cli, gateway):
 
 
 def test_the_password_can_come_from_a_pipe(cli, gateway):
-    result = cli(login.command, gateway.url, "--username", "ada", "--password-stdin", stdin="pipe word\n")
+    result = cli(login.command, gateway.url, "--email", "a@example.com", "--password-stdin", stdin="pipe word\n")
     assert result.exit_code == 0, result.output
-    assert gateway.asked[1][2] == {"email": "ada", "password": "pipe word"}
+    assert gateway.asked[1][2] == {"email": "a@example.com", "password": "pipe word"}
     assert "pipe word" not in result.output
 
 

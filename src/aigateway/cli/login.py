@@ -17,15 +17,14 @@ from aigateway.cli.stored_login import StoredLogin
 class _Person:
     """Somebody who signs in with a password."""
 
-    name: str
-    """A user name or an e-mail address."""
+    email: str
     password: str
 
 
 @click.command()
 @click.argument("url", metavar="URL | token", required=False)
 @click.option("--token", help="Sign in with a token in place of a password.")
-@click.option("--username", "--email", help="User name or e-mail address to sign in with.")
+@click.option("--email", help="E-mail address to sign in with.")
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
 @click.option("--first-user-username", envvar="CODER_FIRST_USER_USERNAME", help="A new server's first user: user name.")
 @click.option(
@@ -36,7 +35,7 @@ class _Person:
 def command(
     url: str | None,
     token: str | None,
-    username: str | None,
+    email: str | None,
     *,
     password_stdin: bool,
     first_user_username: str | None,
@@ -54,12 +53,12 @@ def command(
     client = Client(_url(url))
     if token is None:
         if _has_users(client):
-            person = _ask_person(username, from_stdin=password_stdin)
+            person = _ask_person(email, from_stdin=password_stdin)
         else:
             person = _create_first_user(
                 client, first_user_username, first_user_full_name, first_user_email, first_user_password
             )
-        answer = client.call("POST", "users", "login", body={"email": person.name, "password": person.password})
+        answer = client.call("POST", "users", "login", body={"email": person.email, "password": person.password})
         token = str(answer["session_token"])
     name = _who(client.url, token)
     stored_login.save(StoredLogin(client.url, token))
@@ -95,13 +94,13 @@ def _has_users(client: Client) -> bool:
     return True
 
 
-def _ask_person(username: str | None, *, from_stdin: bool) -> _Person:
-    name = username or click.prompt("User name or e-mail address", err=True)
+def _ask_person(email: str | None, *, from_stdin: bool) -> _Person:
+    email = email or click.prompt("E-mail address", err=True)
     if from_stdin:
         password = sys.stdin.readline().rstrip("\r\n")
     else:
         password = click.prompt("Password", hide_input=True, err=True)
-    return _Person(name=name, password=password)
+    return _Person(email=str(email), password=str(password))
 
 
 def _create_first_user(
@@ -113,7 +112,7 @@ def _create_first_user(
     password = password or click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
     body = {"username": username, "email": email, "password": password, **({"name": full_name} if full_name else {})}
     client.call("POST", "users", "first", body=body)
-    return _Person(name=str(email), password=str(password))
+    return _Person(email=str(email), password=str(password))
 
 
 def _who(url: str, token: str) -> str:

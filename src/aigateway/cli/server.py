@@ -53,9 +53,10 @@ class _ServerGroup(click.Group):
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         del ctx
         for group in Group:
-            rows = [_help_row(option) for option in OPTIONS if option.group is group and not option.hidden]
             with formatter.section(group.value):
-                formatter.write_dl(rows)
+                for option in OPTIONS:
+                    if option.group is group and not option.hidden:
+                        _write_help(option, formatter)
         with formatter.section("Commands"):
             formatter.write_dl([(_ADMIN, "Make an account for an administrator, without a running server.")])
 
@@ -67,13 +68,18 @@ def _without(flag: str, args: Sequence[str]) -> list[str]:
     return [*args[:at], *args[at + 1 + has_value :]]
 
 
-def _help_row(option: Option) -> tuple[str, str]:
+def _write_help(option: Option, formatter: click.HelpFormatter) -> None:
+    """Two lines or more: how the option is written and what it is when nobody writes it, then what it does."""
     names = option.names
     flag = f"{names.short}, {names.flag}" if names.short else names.flag
-    left = flag if option.kind.is_switch else f"{flag} <{option.kind.metavar}>"
+    value = "" if option.kind.is_switch else f" <{option.kind.metavar}>"
+    variable = f", ${names.env}" if names.env else ""
     default = option.default_text or option.default
-    notes = [f"${names.env}" if names.env else "", f"default: {default}" if default else ""]
-    return left, f"{option.help} [{'; '.join(filter(None, notes))}]".removesuffix(" []")
+    formatter.write(
+        f"{'':{formatter.current_indent}}{flag}{value}{variable}{f' (default: {default})' if default else ''}\n"
+    )
+    with formatter.indentation(), formatter.indentation():
+        formatter.write_text(option.help)
 
 
 def _parameters() -> list[click.Parameter]:

@@ -21,7 +21,8 @@ class Problem:
     """What is wrong and what to do."""
 
     def __str__(self) -> str:
-        return f"{self.option}{'' if self.value is None else '=' + quoted(self.value)}: {self.message}"
+        option = self.option if self.option.isprintable() else quoted(self.option)
+        return f"{option}{'' if self.value is None else '=' + quoted(self.value)}: {self.message}"
 
 
 class ConfigurationError(Exception):
@@ -30,6 +31,10 @@ class ConfigurationError(Exception):
     def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__("\n".join(map(str, problems)))
         self.problems = tuple(problems)
+
+
+class SensitiveValueError(ValueError):
+    """A value is refused, and must not be repeated because it may hold a secret."""
 
 
 def quoted(text: str) -> str:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from aigateway.settings.errors import Problem
+from aigateway.settings.errors import Problem, SensitiveValueError
 from aigateway.settings.kinds import parse_secret, parse_url
 from aigateway.settings.providers import (
     BEDROCK_MISSING,
@@ -193,8 +193,8 @@ def _base_url(entry: _Entry, type_: ProviderType, problems: list[Problem]) -> st
     try:
         return parse_url(variable.value)
     except ValueError as error:
-        # A URL may be refused because it holds a password, so it is not repeated.
-        problems.append(Problem(variable.name, None if "@" in variable.value else variable.value, str(error)))
+        hidden = isinstance(error, SensitiveValueError)
+        problems.append(Problem(variable.name, None if hidden else variable.value, str(error)))
         return variable.value
 
 

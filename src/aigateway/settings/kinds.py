@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 from aigateway.settings.durations import parse_duration
+from aigateway.settings.errors import SensitiveValueError
 from aigateway.settings.model import Address
 from aigateway.settings.secret import Secret
 from aigateway.settings.sizes import parse_size
@@ -81,18 +82,19 @@ def parse_url(text: str) -> str:
     """Read an absolute http or https URL without credentials, query or fragment, and return it as written.
 
     Raises:
-        ValueError: with what to do.
+        ValueError: with what to do; a SensitiveValueError when the text may hold a password.
     """
     url = text.strip()
+    refusal = SensitiveValueError if "@" in url else ValueError
     if not url.isascii() or not url.isprintable() or " " in url:
-        raise ValueError("has characters that a URL cannot have; write them percent-encoded")
+        raise refusal("has characters that a URL cannot have; write them percent-encoded")
     parts = _split(url)
     if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("not an absolute URL; write it with http:// or https:// and a host")
+        raise refusal("not an absolute URL; write it with http:// or https:// and a host")
     if "@" in parts.netloc:
-        raise ValueError("a URL must not carry credentials; remove the part before the @ and set the key by its option")
+        raise refusal("a URL must not carry credentials; remove the part before the @ and set the key by its option")
     if "?" in url or "#" in url:
-        raise ValueError("must have no query and no fragment; remove what follows the ? or #")
+        raise refusal("must have no query and no fragment; remove what follows the ? or #")
     return url
 
 

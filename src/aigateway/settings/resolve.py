@@ -6,7 +6,7 @@ import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from aigateway.settings.errors import Problem
+from aigateway.settings.errors import Problem, SensitiveValueError
 from aigateway.settings.options import Names, Option
 from aigateway.settings.yaml_file import YamlValue
 
@@ -50,6 +50,9 @@ def resolve(option: Option, sources: Sources) -> Resolved:
     old = list(_given(option, option.old_names, sources)) if option.old_names else []
     if not new and not old:
         return Resolved(_default(option), DEFAULT)
+    refusals = tuple(Problem(given.form, None, given.refusal) for given in (*new, *old) if given.refusal)
+    if refusals:
+        return Resolved(None, refusals[0].option, refusals)
     used = (new or old)[0]
     value, problems = _read(option, used)
     return Resolved(value, used.form, problems, _warnings(option, new, old))
@@ -90,14 +93,13 @@ def _default(option: Option) -> object:
 
 
 def _read(option: Option, given: _Given) -> tuple[object, tuple[Problem, ...]]:
-    if given.refusal:
-        return None, (Problem(given.form, None, given.refusal),)
     values, problems = [], []
     for text in given.texts:
         try:
             values.append(option.kind.parse(text))
         except ValueError as error:
-            problems.append(Problem(given.form, None if option.kind.is_secret else text, str(error)))
+            hidden = option.kind.is_secret or isinstance(error, SensitiveValueError)
+            problems.append(Problem(given.form, None if hidden else text, str(error)))
     if problems:
         return None, tuple(problems)
     return (tuple(values) if option.kind.is_list else values[0]), ()

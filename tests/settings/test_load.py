@@ -1,0 +1,286 @@
+import re
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aigateway.settings.errors import ConfigurationError
+from aigateway.settings.load import default_data_dir, load
+from aigateway.settings.model import (
+    Address,
+    GatewaySettings,
+    HttpSettings,
+    LoggingSettings,
+    Settings,
+    TokenSettings,
+)
+
+
+def test_defaults(operator):
+    assert operator.sets() == Settings(
+        http=HttpSettings(address=Address("127.0.0.1", 3000), access_url=None),
+        gateway=GatewaySettings(
+            enabled=False,
+            allow_byok=True,
+            max_body_size=64 * 2**20,
+            max_concurrency=None,
+            connect_timeout=timedelta(seconds=10),
+            first_byte_timeout=timedelta(minutes=10),
+            idle_timeout=timedelta(minutes=10),
+            shutdown_timeout=timedelta(seconds=30),
+        ),
+        tokens=TokenSettings(
+            session_duration=timedelta(hours=24),
+            default_lifetime=timedelta(hours=168),
+            max_lifetime=timedelta(hours=876600),
+            disable_session_refresh=False,
+        ),
+        logging=LoggingSettings(human="/dev/stderr", json="", filter=()),
+        data_dir=Path("/data/aigateway"),
+        dev=False,
+        providers=(),
+    )
+
+
+def test_every_option_can_be_set(operator):
+    settings = operator.sets(
+        flags={
+            "--http-address": "[::1]:80",
+            "--access-url": "https://ai.example.com/",
+            "--ai-gateway-enabled": "true",
+            "--ai-gateway-allow-byok": "no",
+            "--ai-gateway-max-concurrency": "7",
+            "--ai-gateway-max-body-size": "1MiB",
+            "--ai-gateway-connect-timeout": "0",
+            "--ai-gateway-first-byte-timeout": "1m",
+            "--ai-gateway-idle-timeout": "2m",
+            "--ai-gateway-shutdown-timeout": "0",
+            "--ai-gateway-openai-key": "sk-openai",
+            "--ai-gateway-openai-base-url": "https://openai.example.com/v1",
+            "--ai-gateway-anthropic-key": "sk-anthropic",
+            "--ai-gateway-anthropic-base-url": "https://anthropic.example.com",
+            "--session-duration": "1h",
+            "--disable-session-expiry-refresh": "1",
+            "--default-token-lifetime": "2h",
+            "--max-token-lifetime": "3h",
+            "--log-human": "",
+            "--log-json": "/dev/stdout",
+            "--log-filter": ["gateway", "audit"],
+            "--data-dir": "/state",
+            "--dev": "true",
+        }
+    )
+    assert settings.http == HttpSettings(address=Address("::1", 80), access_url="https://ai.example.com")
+    assert settings.gateway == GatewaySettings(
+        enabled=True,
+        allow_byok=False,
+        max_body_size=2**20,
+        max_concurrency=7,
+        connect_timeout=None,
+        first_byte_timeout=timedelta(minutes=1),
+        idle_timeout=timedelta(minutes=2),
+        shutdown_timeout=timedelta(),
+    )
+    assert settings.tokens == TokenSettings(
+        session_duration=timedelta(hours=1),
+        default_lifetime=timedelta(hours=2),
+        max_lifetime=timedelta(hours=3),
+        disable_session_refresh=True,
+    )
+    assert settings.logging == LoggingSettings(
+        human="", json="/dev/stdout", filter=(re.compile("gateway"), re.compile("audit"))
+    )
+    assert (settings.data_dir, settings.dev) == (Path("/state"), True)
+    assert [(p.name, p.base_url, p.keys[0].reveal()) for p in settings.providers] == [
+        ("openai", "https://openai.example.com/v1", "sk-openai"),
+        ("anthropic", "https://anthropic.example.com", "sk-anthropic"),
+    ]
+
+
+def test_flag_over_variable_over_yaml_over_default(operator):
+    flags = {"--ai-gateway-idle-timeout": "1m"}
+    env = {"CODER_AI_GATEWAY_IDLE_TIMEOUT": "2m"}
+    yaml = "ai_gateway: {idle_timeout: 3m}"
+    seconds = [
+        operator.sets(**sources).gateway.idle_timeout.total_seconds()
+        for sources in ({"flags": flags, "env": env, "yaml": yaml}, {"env": env, "yaml": yaml}, {"yaml": yaml}, {})
+    ]
+    assert seconds == [60, 120, 180, 600]
+
+
+def test_each_option_is_resolved_alone(operator):
+    settings = operator.sets(
+        flags={"--ai-gateway-connect-timeout": "1s"},
+        env={"CODER_AI_GATEWAY_FIRST_BYTE_TIMEOUT": "2s"},
+        yaml="ai_gateway:\n  idle_timeout: 3s\n",
+    ).gateway
+    timeouts = (settings.connect_timeout, settings.first_byte_timeout, settings.idle_timeout, settings.shutdown_timeout)
+    assert timeouts == tuple(timedelta(seconds=seconds) for seconds in (1, 2, 3, 30))
+
+
+def test_the_yaml_file_is_named_by_the_variable_too(operator, tmp_path):
+    config = tmp_path / "other.yaml"
+    config.write_text("ai_gateway: {enabled: true}")
+    assert operator.sets(env={"CODER_CONFIG_PATH": str(config)}).gateway.enabled
+
+
+@pytest.mark.parametrize(
+    ("sources", "old", "new"),
+    [
+        ({"flags": {"--aibridge-enabled": "true"}}, "--aibridge-enabled", None),
+        ({"env": {"CODER_AIBRIDGE_ENABLED": "true"}}, "CODER_AIBRIDGE_ENABLED", None),
+        ({"yaml": "aibridge:\n  enabled: true"}, "aibridge.enabled (coder.yaml line 2)", None),
+        (
+            {"env": {"CODER_AIBRIDGE_ENABLED": "false", "CODER_AI_GATEWAY_ENABLED": "true"}},
+            "CODER_AIBRIDGE_ENABLED",
+            "CODER_AI_GATEWAY_ENABLED",
+        ),
+        (
+            {"flags": {"--ai-gateway-enabled": "true", "--aibridge-enabled": "false"}},
+            "--aibridge-enabled",
+            "--ai-gateway-enabled",
+        ),
+        (
+            {"flags": {"--aibridge-enabled": "false"}, "yaml": "ai_gateway: {enabled: true}"},
+            "--aibridge-enabled",
+            "ai_gateway.enabled (coder.yaml line 1)",
+        ),
+    ],
+)
+def test_old_names_work_and_never_win_over_new_ones(operator, sources, old, new):
+    settings, warnings = operator.loads(**sources)
+    assert settings.gateway.enabled
+    assert warnings == (
+        f"Both {new} and its old name {old} are set; {new} is used. Remove the old one."
+        if new
+        else f"{old} is an old name, which still works; use --ai-gateway-enabled or CODER_AI_GATEWAY_ENABLED instead.",
+    )
+
+
+def test_an_empty_variable_counts_as_not_set(operator):
+    assert operator.sets(env={"CODER_LOGGING_HUMAN": "", "CODER_HTTP_ADDRESS": ""}).logging.human == "/dev/stderr"
+
+
+def test_all_problems_of_all_sources_are_told_at_once(operator):
+    lines = operator.hears(
+        flags={"--http-address": "nowhere", "--htp-address": "x", "--ai-gateway-openai-base-url": "u:p@host"},
+        env={
+            "CODER_AIBRIDGE_MAX_CONCURRENCY": "-1",
+            "CODER_AI_GATEWAY_OPENAI_KEY": "sk-two\nlines",
+            "CODER_AI_GATEWAY_PROVIDER_0_NAME": "x",
+            "CODER_ACCESS_URL": "ai.example.com",
+            "CODER_LOG_FILTER": "(",
+        },
+        yaml=(
+            "ai_gateway:\n"
+            "  idle_timeout: -1s\n"
+            "  max_body_size: [1]\n"
+            "  anthropic_key: sk-hidden\n"
+            "  idletimeout: 1s\n"
+            "networking: 7\n"
+            "introspection: {logging: {filter: {a: b}}}\n"
+            "defaultTokenLifetime: 0\n"
+            '"a\\nb": 1\n'
+        ),
+    )
+    assert lines == [
+        "networking (coder.yaml line 6): must hold keys with values, indented below it",
+        "--htp-address: is not an option of this version; did you mean --http-address?",
+        "ai_gateway.idletimeout (coder.yaml line 5): is not a setting of this version; "
+        "did you mean ai_gateway.idle_timeout?",
+        '"a\\nb (coder.yaml line 9)": is not a setting of this version; remove it',
+        '--http-address="nowhere": not an address to listen on; write host:port, '
+        "for example 127.0.0.1:3000 or [::1]:3000",
+        'CODER_ACCESS_URL="ai.example.com": not an absolute URL; write it with http:// or https:// and a host',
+        'CODER_AIBRIDGE_MAX_CONCURRENCY="-1": not a whole number from 0 to 999999999; write one, 0 for no limit',
+        "ai_gateway.max_body_size (coder.yaml line 3): holds a list; write one size",
+        'ai_gateway.idle_timeout (coder.yaml line 2)="-1s": a duration cannot be negative; '
+        "write 0 or more, for example 60d",
+        "--ai-gateway-openai-base-url: not an absolute URL; write it with http:// or https:// and a host",
+        "CODER_AI_GATEWAY_OPENAI_KEY: has characters that a credential cannot have, perhaps a line break; copy it again",
+        "ai_gateway.anthropic_key (coder.yaml line 4): a secret cannot be in a YAML file; "
+        "remove it there and set the variable CODER_AI_GATEWAY_ANTHROPIC_KEY",
+        'defaultTokenLifetime (coder.yaml line 8)="0": must be longer than 0; write for example 24h',
+        'CODER_LOG_FILTER="(": not a regular expression (missing ), unterminated subpattern at position 0); '
+        "write one, for example .* for every debug line",
+        "introspection.logging.filter (coder.yaml line 7): holds keys or nested lists; write a regex",
+        "CODER_AI_GATEWAY_PROVIDER_0_TYPE: provider 0 has no type; set it to one of openai, anthropic, copilot",
+    ]
+
+
+def test_dev_enables_the_gateway_and_has_its_own_folder(operator):
+    settings = operator.sets(flags={"--dev": "true"})
+    assert settings.gateway.enabled
+    assert settings.data_dir == Path("/data/aigateway-dev")
+
+
+def test_dev_leaves_what_is_set(operator):
+    settings = operator.sets(flags={"--dev": "true"}, env={"CODER_AI_GATEWAY_ENABLED": "false"})
+    assert not settings.gateway.enabled
+
+
+def test_state_is_kept_where_xdg_says_only_when_that_is_absolute(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/operator")
+    assert default_data_dir({"XDG_DATA_HOME": "relative"}, dev=False) == Path("/home/operator/.local/share/aigateway")
+    assert default_data_dir({}, dev=True) == Path("/home/operator/.local/share/aigateway-dev")
+
+
+def test_a_machine_without_a_home_folder_is_told_to_set_the_folder(monkeypatch):
+    def no_home(_):
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "expanduser", no_home)
+    with pytest.raises(ConfigurationError, match=r"^--data-dir: has no default, because the home folder is not known"):
+        load({}, {})
+
+
+def test_a_shorter_longest_life_shortens_the_default_one(operator):
+    tokens = operator.sets(env={"CODER_MAX_TOKEN_LIFETIME": "24h"}).tokens
+    assert tokens.default_lifetime == timedelta(hours=24)
+
+
+def test_a_default_life_above_the_longest_is_refused(operator):
+    env = {"CODER_MAX_TOKEN_LIFETIME": "24h", "CODER_DEFAULT_TOKEN_LIFETIME": "48h"}
+    assert operator.hears(env=env) == [
+        'CODER_DEFAULT_TOKEN_LIFETIME="2d": is longer than any token may live (CODER_MAX_TOKEN_LIFETIME); '
+        "shorten it, or raise that"
+    ]
+
+
+def test_a_provider_that_nobody_could_use_is_skipped_with_a_warning(operator):
+    settings, warnings = operator.loads(
+        env={
+            "CODER_AI_GATEWAY_ALLOW_BYOK": "false",
+            "CODER_AI_GATEWAY_PROVIDER_0_TYPE": "openai",
+            "CODER_AI_GATEWAY_PROVIDER_1_TYPE": "copilot",
+            "CODER_AI_GATEWAY_PROVIDER_2_TYPE": "anthropic",
+            "CODER_AI_GATEWAY_PROVIDER_2_KEY": "sk",
+        }
+    )
+    assert [provider.name for provider in settings.providers] == ["copilot", "anthropic"]
+    assert warnings == (
+        "The provider openai is skipped: it has no key, and people must not bring their own. "
+        "Set its key, or --ai-gateway-allow-byok.",
+    )
+
+
+def test_a_regex_with_a_comma_goes_in_quotes(operator):
+    assert operator.sets(env={"CODER_LOG_FILTER": 'audit,"a{1,2}"'}).logging.filter == (
+        re.compile("audit"),
+        re.compile("a{1,2}"),
+    )
+
+
+def test_a_yaml_list_is_one_value_an_item(operator):
+    yaml = "introspection:\n  logging:\n    filter: ['a{1,2}', audit]"
+    assert [pattern.pattern for pattern in operator.sets(yaml=yaml).logging.filter] == ["a{1,2}", "audit"]
+
+
+@given(st.dictionaries(st.sampled_from(["--http-address", "--ai-gateway-openai-base-url", "--log-filter"]), st.text()))
+def test_any_text_is_taken_or_refused_on_one_line(flags):
+    try:
+        load({flag: [text] for flag, text in flags.items()}, {"XDG_DATA_HOME": "/data"})
+    except ConfigurationError as error:
+        assert all(str(problem).isprintable() for problem in error.problems)

@@ -19,7 +19,6 @@ class _Command(NamedTuple):
 _COMMANDS = {
     "server": _Command("server", "Run the gateway."),
     "login": _Command("login", "Sign in to a gateway."),
-    "logout": _Command("logout", "Sign out again."),
     "logout": _Command("logout", "Sign out of a gateway."),
     "tokens": _Command("tokens", "Make, list and remove tokens."),
     "users": _Command("users", "Manage the people who may use a gateway."),

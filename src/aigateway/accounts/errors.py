@@ -1,6 +1,6 @@
 """Why an account was not made, changed or let in. Each message says what to do."""
 
-# ruff: noqa: N818  # these are answers that a person gets, named for what they say
+# these are answers that a person gets, named for what they say
 from __future__ import annotations
 
 

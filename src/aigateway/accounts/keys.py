@@ -115,7 +115,7 @@ class Keys:
         return lifetime
 
     async def _owner(self, connection: AsyncConnection, actor: Actor, ref: str) -> User:
-        """The user, if the actor may handle their keys: one's own, an owner everybody's, a user admin those of services."""
+        """The user, if the actor may handle their keys: one's own, an owner all, a user admin those of services."""
         user = await self.people.find(connection, actor, ref)
         if user.id == actor.user_id or roles.allows(actor.roles, Permission.MANAGE_ALL_TOKENS):
             return user

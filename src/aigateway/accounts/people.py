@@ -46,10 +46,13 @@ class People:
         Raises:
             Conflict: there is a user already.
         """
+        too_late = Conflict("The first user was created already. Sign in, or ask an owner for an account.")
+        if await self.is_anybody_there():
+            raise too_late  # Anyone may ask this, so it must not cost the hash of a password.
         user, hashed = new.as_first().at(self.clock()), await passwords.hash_password(new.password)
         async with self.store.write() as connection:
             if await users.exists_any(connection):
-                raise Conflict("The first user was created already. Sign in, or ask an owner for an account.")
+                raise too_late
             await users.add(connection, user, hashed)
         return user
 
@@ -72,6 +75,18 @@ class People:
         """
         async with self.store.read() as connection:
             return await self.find(connection, actor, ref)
+
+    async def initiator_id(self, actor: Actor, ref: str) -> str:
+        """The id of a user to search the record for. One who reads all may also search for deleted users, by UUID.
+
+        Raises:
+            Missing: there is none.
+        """
+        async with self.store.read() as connection:
+            reads_all = roles.allows(actor.roles, Permission.READ_ALL_INTERCEPTIONS)
+            if reads_all and _UUID.fullmatch(ref) and await users.is_or_was(connection, ref.lower()):
+                return ref.lower()
+            return (await self.find(connection, actor, ref)).id
 
     async def page(self, actor: Actor, *, search: str, after_id: str | None, offset: int, limit: int) -> UserPage:
         """The users whom the actor may see, by name."""

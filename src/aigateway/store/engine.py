@@ -34,11 +34,11 @@ _POSTGRES_AWAY = ("08", "53", "57")
 """SQLSTATE classes: connection exception, insufficient resources, operator intervention."""
 
 
-class StoreUnavailable(Exception):  # noqa: N818  # a state of the world, not a mistake
+class StoreUnavailable(Exception):  # a state of the world, not a mistake
     """The database cannot be reached or cannot serve now; the same call may succeed later."""
 
 
-class StoreTooNew(Exception):  # noqa: N818  # a state of the world, not a mistake
+class StoreTooNew(Exception):  # a state of the world, not a mistake
     """The database was written by a newer version of the program."""
 
 

@@ -84,6 +84,11 @@ async def exists_any(connection: AsyncConnection) -> bool:
     return found.first() is not None
 
 
+async def is_or_was(connection: AsyncConnection, user_id: str) -> bool:
+    """Whether there is a user with an id, deleted or not."""
+    return (await connection.execute(select(users.c.id).where(users.c.id == user_id))).first() is not None
+
+
 async def active_with_role(connection: AsyncConnection, role: str) -> set[str]:
     """The ids of the active users with a role."""
     found = await connection.execute(select(users.c.id, users.c.rbac_roles).where(_LIVING, users.c.status == "active"))

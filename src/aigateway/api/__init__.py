@@ -1,0 +1,1 @@
+"""REST: the control plane, for the command line, for pages and for programs."""

@@ -1,0 +1,46 @@
+"""The REST API as one ASGI application."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+from starlette.types import ASGIApp
+
+from aigateway import __version__
+from aigateway.accounts.authenticate import Authenticator
+from aigateway.accounts.service import Accounts
+from aigateway.api import errors, interceptions, keys, users
+from aigateway.api.guard import Guard
+from aigateway.api.throttle import Throttle
+from aigateway.store.engine import Store
+
+MAX_BODY_SIZE = 1 << 20
+"""Bytes. What people send here are small forms."""
+
+
+def create_api(*, accounts: Accounts, authenticator: Authenticator, store: Store) -> ASGIApp:
+    """Everything under `/api/v2` but the data plane.
+
+    It answers 401 to whoever is not signed in, except on the routes in `guard.PUBLIC`.
+
+    Args:
+        accounts: users, keys and sessions.
+        authenticator: tells whose token it is.
+        store: where the record is.
+    """
+    return Guard(create_routes(accounts=accounts, store=store), authenticator)
+
+
+def create_routes(*, accounts: Accounts, store: Store) -> FastAPI:
+    """The routes, without the guard that they rely on."""
+    # The pages of documentation load scripts from elsewhere, which an isolated network does not have.
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, max_body_size=MAX_BODY_SIZE)
+    errors.install(app)
+
+    @app.get("/api/v2/buildinfo")
+    async def build_info() -> dict[str, str]:
+        return {"version": __version__}
+
+    app.include_router(users.router(accounts, Throttle()))
+    app.include_router(keys.router(accounts))
+    app.include_router(interceptions.router(store, accounts.people))
+    return app

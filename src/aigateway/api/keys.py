@@ -1,0 +1,50 @@
+"""`/api/v2/users/{user}/keys`: tokens, and the keys of sessions."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel, Field
+
+from aigateway.accounts.service import Accounts
+from aigateway.api import shapes
+from aigateway.api.asking import SignedIn
+
+
+class WantedToken(BaseModel):
+    """A token to make."""
+
+    token_name: str = ""
+    lifetime: int = Field(default=0, ge=0, le=2**63 - 1)
+    """Nanoseconds; 0 for the default."""
+    scope: str = "all"
+
+
+def router(accounts: Accounts) -> APIRouter:
+    """The routes."""
+    routes = APIRouter(prefix="/api/v2/users/{user}/keys")
+    keys = accounts.keys
+
+    @routes.post("", status_code=201)
+    async def create_session(actor: SignedIn, user: str) -> dict[str, str]:
+        return {"key": await keys.create_session(actor, user)}
+
+    @routes.post("/tokens", status_code=201)
+    async def create_token(actor: SignedIn, user: str, body: WantedToken) -> dict[str, str]:
+        lifetime = timedelta(microseconds=body.lifetime // 1000) if body.lifetime else None
+        return {"key": await keys.create_token(actor, user, body.token_name, lifetime)}
+
+    @routes.get("/tokens")
+    async def list_tokens(
+        actor: SignedIn, user: str, *, include_expired: bool = False, include_all: bool = False
+    ) -> list[dict[str, Any]]:
+        found = await keys.tokens(actor, user, include_expired=include_expired, include_all=include_all)
+        return [shapes.token(key, username) for key, username in found]
+
+    @routes.delete("/{key}", status_code=204, response_class=Response)
+    async def remove_key(actor: SignedIn, user: str, key: str) -> None:
+        await keys.remove(actor, user, key)
+
+    return routes

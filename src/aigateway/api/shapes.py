@@ -1,0 +1,114 @@
+"""Users, tokens and interceptions as JSON (control-plane spec 3.1 and 9.3). Times are RFC 3339 with `Z`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from aigateway.accounts.roles import DISPLAY_NAMES, Role
+from aigateway.store.api_keys import ApiKey
+from aigateway.store.interceptions import InterceptionPage, Row
+from aigateway.store.times import rfc3339
+from aigateway.store.users import User
+
+ORGANIZATION_ID = "00000000-0000-0000-0000-000000000000"
+"""There is one organisation, to which everybody belongs; clients expect an id for it."""
+
+_OUTCOME = (
+    "status_code",
+    "streaming",
+    "error_type",
+    "error_message",
+    "duration_ms",
+    "time_to_first_byte_ms",
+    "request_bytes",
+    "response_bytes",
+)
+
+
+def user(shown: User) -> dict[str, Any]:
+    """A user."""
+    return {
+        "id": shown.id,
+        "username": shown.username,
+        "name": shown.name,
+        "email": shown.email,
+        "avatar_url": shown.avatar_url,
+        "status": shown.status,
+        "login_type": shown.login_type,
+        "roles": [{"name": role, "display_name": DISPLAY_NAMES[Role(role)]} for role in shown.roles],
+        "organization_ids": [ORGANIZATION_ID],
+        "is_service_account": shown.is_service_account,
+        "last_seen_at": _time(shown.last_seen_at),
+        "created_at": rfc3339(shown.created_at),
+        "updated_at": rfc3339(shown.updated_at),
+    }
+
+
+def token(key: ApiKey, username: str) -> dict[str, Any]:
+    """A token, without its secret, which nobody knows any more."""
+    return {
+        "id": key.id,
+        "user_id": key.user_id,
+        "username": username,
+        "token_name": key.token_name,
+        "last_used": _time(key.last_used),
+        "expires_at": rfc3339(key.expires_at),
+        "created_at": rfc3339(key.created_at),
+        "updated_at": rfc3339(key.updated_at),
+        "login_type": key.login_type,
+        "scope": "all",
+        "scopes": ["all"],
+        "lifetime_seconds": key.lifetime_seconds,
+        "allow_list": [{"type": "*", "id": "*"}],
+    }
+
+
+def interceptions(page: InterceptionPage) -> dict[str, Any]:
+    """A page of interceptions."""
+    return {"count": page.count, "results": [_interception(row, page) for row in page.interceptions]}
+
+
+def _interception(row: Row, page: InterceptionPage) -> dict[str, Any]:
+    initiator = {"id": row["initiator_id"], "username": row["username"] or ""}
+    initiator |= {field: row[field] for field in ("name", "avatar_url") if row[field]}
+    return {
+        "id": row["id"],
+        "api_key_id": row["api_key_id"],
+        "initiator": initiator,
+        "provider": row["provider"],
+        "provider_name": row["provider_name"],
+        "model": row["model"],
+        "client": row["client"],
+        "session_id": row["session_id"],
+        "thread_parent_id": row["thread_parent_id"],
+        "thread_root_id": row["thread_root_id"],
+        "credential_kind": row["credential_kind"],
+        "credential_hint": row["credential_hint"],
+        "metadata": row["metadata"] or {},
+        "started_at": rfc3339(row["started_at"]),
+        "ended_at": _time(row["ended_at"]),
+        **{field: row[field] for field in _OUTCOME},
+        "token_usages": [
+            _child(one, "input_tokens", "output_tokens", "cache_read_input_tokens", "cache_write_input_tokens")
+            for one in page.token_usages.get(row["id"], ())
+        ],
+        "user_prompts": [_child(one, "prompt") for one in page.user_prompts.get(row["id"], ())],
+        "tool_usages": [
+            _child(one, "tool", "input", "injected")
+            | {"server_url": one["server_url"] or "", "invocation_error": one["invocation_error"] or ""}
+            for one in page.tool_usages.get(row["id"], ())
+        ],
+    }
+
+
+def _child(row: Row, *own: str) -> dict[str, Any]:
+    return {
+        **{field: row[field] for field in ("id", "interception_id", "provider_response_id", *own)},
+        "metadata": row["metadata"] or {},
+        "created_at": rfc3339(row["created_at"]),
+    }
+
+
+def _time(moment: datetime | None) -> str | None:
+    return None if moment is None else rfc3339(moment)

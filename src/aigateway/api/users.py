@@ -1,0 +1,151 @@
+"""`/api/v2/users`: users, sign-in and sign-out."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+
+from aigateway.accounts.errors import Invalid, NotSignedIn
+from aigateway.accounts.new_user import NewUser
+from aigateway.accounts.service import Accounts
+from aigateway.api import shapes
+from aigateway.api.asking import Cursor, Limit, Offset, SignedIn
+from aigateway.api.errors import refusal
+from aigateway.api.guard import SESSION_COOKIE
+from aigateway.api.throttle import Throttle
+
+
+class FirstUser(BaseModel):
+    """The person who sets the server up."""
+
+    email: str
+    username: str
+    password: str
+    name: str = ""
+
+
+class Login(BaseModel):
+    """A sign-in."""
+
+    email: str
+    password: str
+
+
+class WantedUser(BaseModel):
+    """A user to create."""
+
+    username: str
+    email: str = ""
+    password: str = ""
+    name: str = ""
+    login_type: str = ""
+    user_status: str = ""
+    roles: list[str] = []
+    service_account: bool = False
+
+    def checked(self) -> NewUser:
+        """The same as the accounts know it."""
+        expected = "none" if self.service_account else "password"
+        if self.login_type not in {"", expected}:
+            raise Invalid("login_type", f'The login type is "{expected}" here; others are not supported.')
+        return NewUser(
+            username=self.username,
+            email=self.email,
+            password=self.password,
+            name=self.name,
+            roles=tuple(self.roles),
+            is_service_account=self.service_account,
+            status=self.user_status or "dormant",
+        )
+
+
+class Roles(BaseModel):
+    """The roles that a user is to have."""
+
+    roles: list[str]
+
+
+def router(accounts: Accounts, throttle: Throttle) -> APIRouter:
+    """The routes."""
+    routes = APIRouter(prefix="/api/v2/users")
+    _add_sign_in(routes, accounts, throttle)
+    _add_users(routes, accounts)
+    return routes
+
+
+def _add_sign_in(routes: APIRouter, accounts: Accounts, throttle: Throttle) -> None:
+    @routes.get("/first")
+    async def is_set_up() -> JSONResponse:
+        if await accounts.people.is_anybody_there():
+            return JSONResponse({"message": "The first user was created."})
+        return refusal(404, "There is no user yet.", "Create the first one: POST /api/v2/users/first.")
+
+    @routes.post("/first", status_code=201)
+    async def set_up(body: FirstUser) -> dict[str, str]:
+        new = NewUser(email=body.email, username=body.username, password=body.password, name=body.name)
+        user = await accounts.people.create_first(new)
+        return {"user_id": user.id, "organization_id": shapes.ORGANIZATION_ID}
+
+    @routes.post("/login", status_code=201)
+    async def login(request: Request, body: Login) -> JSONResponse:
+        key = (request.client.host if request.client else "", body.email[:254].lower())
+        if wait := throttle.attempt(key):
+            seconds = str(math.ceil(wait))
+            return refusal(429, f"Too many tries. Wait {seconds} s.", headers={"Retry-After": seconds})
+        try:
+            token = await accounts.sign_in.login(body.email, body.password)
+        except NotSignedIn as error:
+            return refusal(401, str(error))
+        throttle.succeeded(key)
+        return JSONResponse({"session_token": token}, 201)
+
+    @routes.post("/logout")
+    async def logout(actor: SignedIn) -> JSONResponse:
+        await accounts.sign_in.logout(actor)
+        answer = JSONResponse({"message": "You are signed out."})
+        answer.delete_cookie(SESSION_COOKIE)
+        return answer
+
+
+def _add_users(routes: APIRouter, accounts: Accounts) -> None:
+    people = accounts.people
+
+    @routes.get("")
+    async def list_users(
+        actor: SignedIn,
+        q: Annotated[str, Query(max_length=256)] = "",
+        limit: Limit = 100,
+        offset: Offset = 0,
+        after_id: Cursor = None,
+    ) -> dict[str, Any]:
+        after = after_id.lower() if after_id else None
+        page = await people.page(actor, search=q.strip(), after_id=after, offset=offset, limit=limit)
+        return {"users": [shapes.user(user) for user in page.users], "count": page.count}
+
+    @routes.post("", status_code=201)
+    async def create_user(actor: SignedIn, body: WantedUser) -> dict[str, Any]:
+        return shapes.user(await people.create(actor, body.checked()))
+
+    @routes.get("/{user}")
+    async def show_user(actor: SignedIn, user: str) -> dict[str, Any]:
+        return shapes.user(await people.get(actor, user))
+
+    @routes.delete("/{user}", status_code=204, response_class=Response)
+    async def delete_user(actor: SignedIn, user: str) -> None:
+        await people.delete(actor, user)
+
+    @routes.put("/{user}/status/suspend")
+    async def suspend_user(actor: SignedIn, user: str) -> dict[str, Any]:
+        return shapes.user(await people.suspend(actor, user))
+
+    @routes.put("/{user}/status/activate")
+    async def activate_user(actor: SignedIn, user: str) -> dict[str, Any]:
+        return shapes.user(await people.activate(actor, user))
+
+    @routes.put("/{user}/roles")
+    async def set_roles(actor: SignedIn, user: str, body: Roles) -> dict[str, Any]:
+        return shapes.user(await people.set_roles(actor, user, body.roles))

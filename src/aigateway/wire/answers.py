@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from aigateway.wire.facts import AnswerError, AnswerFacts, Thought, TokenUsage, ToolCall
-from aigateway.wire.lenient import any_value, storable
+from aigateway.wire.lenient import any_value
 from aigateway.wire.sse import Event
 
 LARGEST_TEXT = 8 * 1024 * 1024
@@ -148,7 +148,7 @@ def error_in(value: Any, fallback_type: str) -> AnswerError | None:
 
 def excerpt(text: str) -> str:
     """Give the start of a text, short enough for a record."""
-    text = storable(text.strip())
+    text = text.strip()
     return text if len(text) <= _LONGEST_MESSAGE else text[:_LONGEST_MESSAGE] + "…"
 
 

@@ -6,7 +6,7 @@ raises for that; a field of the wrong shape is left at its default, and its neig
 
 from __future__ import annotations
 
-import json
+import re
 import types
 from collections.abc import Iterable
 from functools import cache
@@ -15,6 +15,9 @@ from typing import Any, Generic, TypeVar, Union, get_args, get_origin, get_type_
 import msgspec
 
 T = TypeVar("T", bound=msgspec.Struct)
+V = TypeVar("V")
+Raw = bytes | bytearray | msgspec.Raw
+"""JSON text."""
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding JSON of any content may raise."""
@@ -31,51 +34,56 @@ class Reader(Generic[T]):
         self._kind = kind
         self._decoder = msgspec.json.Decoder(kind)
 
-    def strict(self, raw: bytes | bytearray | memoryview | msgspec.Raw) -> T:
+    def strict(self, raw: Raw) -> T:
         """Read an object that has the shape; raise one of `UNREADABLE` if it has not."""
-        return self._decoder.decode(raw)
+        return _decode(self._decoder, raw)
 
-    def read(self, raw: bytes | bytearray | memoryview | msgspec.Raw) -> T | None:
+    def read(self, raw: Raw) -> T | None:
         """Read what is readable; None if it is not a JSON object."""
         try:
-            return self._decoder.decode(raw)
+            return _decode(self._decoder, raw)
         except UNREADABLE:
             found = _salvage(self._kind, raw)
             return found if isinstance(found, self._kind) else None
 
 
-def string(raw: bytes | memoryview | msgspec.Raw) -> str | None:
+def string(raw: Raw) -> str | None:
     """Give the JSON string in `raw`, or None if there is none."""
     return any_value(raw) if bytes(memoryview(raw)[:1]) == b'"' else None
 
 
-def any_value(raw: bytes | bytearray | memoryview | msgspec.Raw) -> Any:
-    """Give the JSON value in `raw`, or None if it cannot be read. Lone surrogates become `?`."""
-    if len(memoryview(raw)) == 0:
-        return None
+def any_value(raw: Raw) -> Any:
+    """Give the JSON value in `raw`, or None if it cannot be read."""
+    found = _try(_decoder(Any), raw)
+    return None if found is _MISSING else found
+
+
+def _decode(decoder: msgspec.json.Decoder[V], raw: Raw) -> V:
+    """Decode; half of a surrogate pair, which JavaScript sends when it cuts a text, becomes a replacement character."""
     try:
-        return msgspec.json.decode(raw)
+        return decoder.decode(raw)
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:
+        mended = _ESCAPE.sub(_whole_escape, bytes(raw))
+        if mended == raw:
+            raise
+        return decoder.decode(mended)
+
+
+_ESCAPE = re.compile(rb"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(u[dD][89a-fA-F]..)|.)", re.DOTALL)
+"""An escape sequence; half a surrogate pair in group 1."""
+
+
+def _whole_escape(found: re.Match[bytes]) -> bytes:
+    return rb"\ufffd" if found[1] else found[0]
+
+
+def _try(decoder: msgspec.json.Decoder[Any], raw: Raw) -> Any:
+    try:
+        return _decode(decoder, raw)
     except UNREADABLE:
-        pass
-    try:
-        return _storable(json.loads(bytes(raw)))
-    except (ValueError, RecursionError):
-        return None
-
-
-def storable(text: str) -> str:
-    """Replace lone surrogates, which a JSON escape can make and no UTF-8 can hold."""
-    return text.encode("utf-8", "replace").decode("utf-8")
-
-
-def _storable(value: Any) -> Any:
-    if isinstance(value, str):
-        return storable(value)
-    if isinstance(value, list):
-        return [_storable(item) for item in value]
-    if isinstance(value, dict):
-        return {_storable(key): _storable(item) for key, item in value.items()}
-    return value
+        return _MISSING
 
 
 @cache
@@ -90,36 +98,25 @@ def _fields(kind: type[msgspec.Struct]) -> dict[str, tuple[str, Any]]:
 
 
 def _salvage(kind: Any, raw: Any) -> Any:
-    try:
-        return _decoder(kind).decode(raw)
-    except UNREADABLE:
-        pass
+    found = _try(_decoder(kind), raw)
+    if found is not _MISSING:
+        return found
     origin = get_origin(kind)
     if origin in {Union, types.UnionType}:
         return _first(_salvage(choice, raw) for choice in get_args(kind))
     if origin is list:
-        items = _parts(list[msgspec.Raw], raw)
+        items = _try(_decoder(list[msgspec.Raw]), raw)
         if items is _MISSING:
             return _MISSING
-        found = (_salvage(get_args(kind)[0], item) for item in items)
-        return [item for item in found if item is not _MISSING]
-    if kind is str:
-        text = any_value(raw)
-        return text if isinstance(text, str) else _MISSING
+        salvaged = (_salvage(get_args(kind)[0], item) for item in items)
+        return [item for item in salvaged if item is not _MISSING]
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-        members = _parts(dict[str, msgspec.Raw], raw)
+        members = _try(_decoder(dict[str, msgspec.Raw]), raw)
         if members is _MISSING:
             return _MISSING
         known = {name: _salvage(hint, members[key]) for key, (name, hint) in _fields(kind).items() if key in members}
         return kind(**{name: value for name, value in known.items() if value is not _MISSING})
     return _MISSING
-
-
-def _parts(kind: Any, raw: Any) -> Any:
-    try:
-        return _decoder(kind).decode(raw)
-    except UNREADABLE:
-        return _MISSING
 
 
 def _first(values: Iterable[Any]) -> Any:

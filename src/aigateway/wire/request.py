@@ -220,7 +220,7 @@ def _session(found: _Body) -> str | None:
     if not user_id:
         known = _CLIENT_METADATA.read(found.client_metadata)
         return (known.session_id or None) if known else None
-    claims: Any = any_value(user_id.encode("utf-8", "replace"))
+    claims: Any = any_value(user_id.encode())
     if isinstance(claims, dict) and "session_id" in claims:
         session = claims["session_id"]
         return session if isinstance(session, str) and session else None

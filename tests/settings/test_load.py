@@ -171,7 +171,6 @@ def test_all_problems_of_all_sources_are_told_at_once(operator):
             "CODER_AI_GATEWAY_OPENAI_KEY": "sk-two\nlines",
             "CODER_AI_GATEWAY_PROVIDER_0_NAME": "x",
             "CODER_ACCESS_URL": "ai.example.com",
-            "CODER_LOG_FILTER": "(",
         },
         yaml=(
             "ai_gateway:\n"
@@ -180,7 +179,7 @@ def test_all_problems_of_all_sources_are_told_at_once(operator):
             "  anthropic_key: sk-hidden\n"
             "  idletimeout: 1s\n"
             "networking: 7\n"
-            "introspection: {logging: {filter: {a: b}}}\n"
+            "introspection: {logging: {filter: [[a]]}}\n"
             "defaultTokenLifetime: 0\n"
             '"a\\nb": 1\n'
         ),
@@ -188,23 +187,32 @@ def test_all_problems_of_all_sources_are_told_at_once(operator):
     assert lines == [
         "networking (coder.yaml line 6): must hold keys with values, indented below it",
         "--htp-address: is not an option of this version; did you mean --http-address?",
-        "ai_gateway.idletimeout (coder.yaml line 5): is not a setting of this version; "
-        "did you mean ai_gateway.idle_timeout?",
+        (
+            "ai_gateway.idletimeout (coder.yaml line 5): is not a setting of this version; "
+            "did you mean ai_gateway.idle_timeout?"
+        ),
         '"a\\nb (coder.yaml line 9)": is not a setting of this version; remove it',
-        '--http-address="nowhere": not an address to listen on; write host:port, '
-        "for example 127.0.0.1:3000 or [::1]:3000",
+        (
+            '--http-address="nowhere": not an address to listen on; write host:port, '
+            "for example 127.0.0.1:3000 or [::1]:3000"
+        ),
         'CODER_ACCESS_URL="ai.example.com": not an absolute URL; write it with http:// or https:// and a host',
         'CODER_AIBRIDGE_MAX_CONCURRENCY="-1": not a whole number from 0 to 999999999; write one, 0 for no limit',
         "ai_gateway.max_body_size (coder.yaml line 3): holds a list; write one size",
-        'ai_gateway.idle_timeout (coder.yaml line 2)="-1s": a duration cannot be negative; '
-        "write 0 or more, for example 60d",
+        (
+            'ai_gateway.idle_timeout (coder.yaml line 2)="-1s": a duration cannot be negative; '
+            "write 0 or more, for example 60d"
+        ),
         "--ai-gateway-openai-base-url: not an absolute URL; write it with http:// or https:// and a host",
-        "CODER_AI_GATEWAY_OPENAI_KEY: has characters that a credential cannot have, perhaps a line break; copy it again",
-        "ai_gateway.anthropic_key (coder.yaml line 4): a secret cannot be in a YAML file; "
-        "remove it there and set the variable CODER_AI_GATEWAY_ANTHROPIC_KEY",
+        (
+            "CODER_AI_GATEWAY_OPENAI_KEY: has characters that a credential cannot have, perhaps a line break; "
+            "copy it again"
+        ),
+        (
+            "ai_gateway.anthropic_key (coder.yaml line 4): a secret cannot be in a YAML file; "
+            "remove it there and set the variable CODER_AI_GATEWAY_ANTHROPIC_KEY"
+        ),
         'defaultTokenLifetime (coder.yaml line 8)="0": must be longer than 0; write for example 24h',
-        'CODER_LOG_FILTER="(": not a regular expression (missing ), unterminated subpattern at position 0); '
-        "write one, for example .* for every debug line",
         "introspection.logging.filter (coder.yaml line 7): holds keys or nested lists; write a regex",
         "CODER_AI_GATEWAY_PROVIDER_0_TYPE: provider 0 has no type; set it to one of openai, anthropic, copilot",
     ]
@@ -244,8 +252,10 @@ def test_a_shorter_longest_life_shortens_the_default_one(operator):
 def test_a_default_life_above_the_longest_is_refused(operator):
     env = {"CODER_MAX_TOKEN_LIFETIME": "24h", "CODER_DEFAULT_TOKEN_LIFETIME": "48h"}
     assert operator.hears(env=env) == [
-        'CODER_DEFAULT_TOKEN_LIFETIME="2d": is longer than any token may live (CODER_MAX_TOKEN_LIFETIME); '
-        "shorten it, or raise that"
+        (
+            'CODER_DEFAULT_TOKEN_LIFETIME="2d": is longer than any token may live (CODER_MAX_TOKEN_LIFETIME); '
+            "shorten it, or raise that"
+        )
     ]
 
 
@@ -261,8 +271,10 @@ def test_a_provider_that_nobody_could_use_is_skipped_with_a_warning(operator):
     )
     assert [provider.name for provider in settings.providers] == ["copilot", "anthropic"]
     assert warnings == (
-        "The provider openai is skipped: it has no key, and people must not bring their own. "
-        "Set its key, or --ai-gateway-allow-byok.",
+        (
+            "The provider openai is skipped: it has no key, and people must not bring their own. "
+            "Set its key, or --ai-gateway-allow-byok."
+        ),
     )
 
 
@@ -280,7 +292,31 @@ def test_a_yaml_list_is_one_value_an_item(operator):
 
 @given(st.dictionaries(st.sampled_from(["--http-address", "--ai-gateway-openai-base-url", "--log-filter"]), st.text()))
 def test_any_text_is_taken_or_refused_on_one_line(flags):
+    assert all(line.isprintable() for line in refusals({flag: [text] for flag, text in flags.items()}))
+
+
+def refusals(flags):
     try:
-        load({flag: [text] for flag, text in flags.items()}, {"XDG_DATA_HOME": "/data"})
+        load(flags, {"XDG_DATA_HOME": "/data"})
     except ConfigurationError as error:
-        assert all(str(problem).isprintable() for problem in error.problems)
+        return [str(problem) for problem in error.problems]
+    return []
+
+
+def test_a_pattern_that_is_none_is_refused(operator):
+    assert operator.hears(flags={"--log-filter": ["fine", "("]}) == [
+        (
+            '--log-filter="(": not a regular expression (missing ), unterminated subpattern at position 0); '
+            "write one, for example .* for every debug line"
+        )
+    ]
+
+
+def test_a_secret_in_the_yaml_file_is_refused_even_when_a_variable_sets_it_too(operator):
+    lines = operator.hears(yaml="aibridge: {openai_key: sk-x}", env={"CODER_AI_GATEWAY_OPENAI_KEY": "sk-y"})
+    assert lines == [
+        (
+            "aibridge.openai_key (coder.yaml line 1): a secret cannot be in a YAML file; "
+            "remove it there and set the variable CODER_AI_GATEWAY_OPENAI_KEY"
+        )
+    ]

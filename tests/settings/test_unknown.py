@@ -22,8 +22,10 @@ def test_names_the_nearest_flag(flag, advice):
 def test_names_the_nearest_key():
     value = YamlValue(("1",), is_list=False, form="networking.http.httpAdress (x.yaml line 3)")
     assert [str(problem) for problem in unknown_keys({"networking.http.httpAdress": value})] == [
-        "networking.http.httpAdress (x.yaml line 3): is not a setting of this version; "
-        "did you mean networking.http.httpAddress?"
+        (
+            "networking.http.httpAdress (x.yaml line 3): is not a setting of this version; "
+            "did you mean networking.http.httpAddress?"
+        )
     ]
 
 
@@ -37,8 +39,12 @@ def test_warns_of_variables_with_our_prefix_only():
         "PATH": "/bin",
     }
     assert list(unknown_variables(environ)) == [
-        "CODER_AIBRIDGE_ENABLE is not a setting of this version and has no effect; "
-        "did you mean CODER_AI_GATEWAY_ENABLED?",
-        "CODER_AI_GATEWAY_OPENAI_KYE is not a setting of this version and has no effect; "
-        "did you mean CODER_AI_GATEWAY_OPENAI_KEY?",
+        (
+            "CODER_AIBRIDGE_ENABLE is not a setting of this version and has no effect; "
+            "did you mean CODER_AI_GATEWAY_ENABLED?"
+        ),
+        (
+            "CODER_AI_GATEWAY_OPENAI_KYE is not a setting of this version and has no effect; "
+            "did you mean CODER_AI_GATEWAY_OPENAI_KEY?"
+        ),
     ]

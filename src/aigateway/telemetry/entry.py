@@ -52,17 +52,18 @@ class Entry:
         if colour:
             level = f"{_COLOURS.get(self.level, _RED)}{level}{_RESET}"
         names = ".".join(self.logger_names)
-        parts = [f"{names}: {_plain(self.message)}" if names else _plain(self.message), " "]
-        below = []
+        message = f"{names}: {_plain(self.message)}" if names else _plain(self.message)
+        beside, below = [], []
         for key, value in self.fields.items():
             text = _text(value)
             if "\n" in text:
                 below.append(f"  {_word(key)}:")
                 below += [f"   | {_plain(line)}" for line in text.replace("\r\n", "\n").split("\n")]
             else:
-                parts.append(f"{_word(key)}={_word(text)}")
-        first = f"{self._clock():%Y-%m-%d %H:%M:%S}.{self.time_ns // 1_000_000 % 1_000:03d} {level} {' '.join(parts)}"
-        return "\n".join([first.rstrip(), *below, ""]).encode()
+                beside.append(f"{_word(key)}={_word(text)}")
+        moment = f"{self._clock():%Y-%m-%d %H:%M:%S}.{self.time_ns // 1_000_000 % 1_000:03d}"
+        first = f"{moment} {level} {message}" + (f"  {' '.join(beside)}" if beside else "")
+        return "\n".join([first, *below, ""]).encode()
 
     def _clock(self) -> datetime:
         return datetime.fromtimestamp(self.time_ns // 1_000_000_000, UTC)

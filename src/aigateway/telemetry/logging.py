@@ -27,7 +27,12 @@ class _Outputs:
 
     def __init__(self, human: str, json: str, debug: Sequence[re.Pattern[str]]) -> None:
         self.human = Destination(human) if human else None
-        self.json = Destination(json) if json else None
+        try:
+            self.json = Destination(json) if json else None
+        except OSError:
+            if self.human:
+                self.human.close()
+            raise
         self.debug = tuple(debug)
 
     def selects(self, logger_name: str, message: str) -> bool:

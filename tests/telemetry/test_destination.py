@@ -42,9 +42,12 @@ def test_entries_of_several_threads_do_not_mix(tmp_path):
     path = tmp_path / "log"
     destination = Destination(str(path))
     lines = [bytes([letter]) * 20_000 + b"\n" for letter in b"abcd"]
-    threads = [
-        threading.Thread(target=lambda line=line: [destination.write(line) for _ in range(20)]) for line in lines
-    ]
+
+    def write_often(line):
+        for _ in range(20):
+            destination.write(line)
+
+    threads = [threading.Thread(target=write_often, args=(line,)) for line in lines]
     for thread in threads:
         thread.start()
     for thread in threads:

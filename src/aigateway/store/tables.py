@@ -43,8 +43,8 @@ users = Table(
     Column("created_at", UtcTime, nullable=False),
     Column("updated_at", UtcTime, nullable=False),
 )
-_living = users.c.deleted == false()
-_living_with_email = _living & (users.c.email != text("''"))
+_living = text("deleted = false")
+_living_with_email = text("deleted = false AND email != ''")
 Index(
     "users_username_lower_idx",
     func.lower(users.c.username),

@@ -1,0 +1,12 @@
+from __future__ import annotations
+
+import pytest
+
+from aigateway.store.engine import Store
+
+
+@pytest.fixture
+async def store(tmp_path):
+    opened = await Store.open(f"sqlite+aiosqlite:///{tmp_path / 'aigateway.sqlite3'}")
+    yield opened
+    await opened.close()

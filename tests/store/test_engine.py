@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import re
+import sqlite3
+import stat
+import subprocess
+import sys
+
+import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from aigateway.store import engine, migrations
+from aigateway.store.engine import Store, StoreTooNew, StoreUnavailable
+from aigateway.store.tables import metadata
+
+
+async def test_the_migrations_make_the_tables_that_the_program_uses(store):
+    def schema(connection):
+        """The words of each statement; blanks, quotes and brackets do not matter."""
+        found = connection.execute(text("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
+        words = {row.name: sorted(re.findall(r"\w+", row.sql)) for row in found}
+        words.pop("alembic_version", None)
+        return words
+
+    async with store.read() as connection:
+        migrated = await connection.run_sync(schema)
+    plain = create_engine("sqlite://")
+    with plain.begin() as connection:
+        metadata.create_all(connection)
+        wanted = schema(connection)
+    plain.dispose()
+    assert migrated == wanted
+
+
+def test_the_known_revisions_are_those_of_the_scripts():
+    config = Config()
+    config.set_main_option("script_location", "aigateway.store:migrations")
+    scripts = ScriptDirectory.from_config(config)
+    assert scripts.get_heads() == [migrations.HEAD]
+    assert tuple(reversed([script.revision for script in scripts.walk_revisions()])) == migrations.REVISIONS
+
+
+def test_opening_again_does_not_import_alembic(tmp_path):
+    script = f"""
+import asyncio, sys
+from aigateway.store.engine import Store
+async def main():
+    store = await Store.open("sqlite+aiosqlite:///{tmp_path / "a.sqlite3"}")
+    await store.ping()
+    await store.close()
+asyncio.run(main())
+print("alembic" in sys.modules)
+"""
+    for expected in ("True", "False"):
+        done = subprocess.run([sys.executable, "-W", "error", "-c", script], check=True, capture_output=True, text=True)
+        assert done.stdout.strip() == expected
+
+
+async def test_the_files_can_be_read_by_their_owner_only(tmp_path):
+    path = tmp_path / "deep" / "a.sqlite3"
+    store = await Store.open(f"sqlite+aiosqlite:///{path}")
+    async with store.write() as connection:
+        await connection.execute(text("DELETE FROM users"))
+    names = {file.name: stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()}
+    await store.close()
+    assert "a.sqlite3-wal" in names
+    assert set(names.values()) == {0o600}
+
+
+async def test_a_database_of_a_newer_version_is_left_alone(tmp_path):
+    path = tmp_path / "a.sqlite3"
+    await (await Store.open(f"sqlite+aiosqlite:///{path}")).close()
+    with sqlite3.connect(path) as raw:
+        raw.execute("UPDATE alembic_version SET version_num = '9999'")
+    raw.close()
+    with pytest.raises(StoreTooNew, match="9999"):
+        await Store.open(f"sqlite+aiosqlite:///{path}")
+
+
+async def test_a_folder_that_cannot_be_made_is_told_with_the_option(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreUnavailable, match="--data-dir"):
+        await Store.open(f"sqlite+aiosqlite:///{tmp_path / 'file' / 'a.sqlite3'}")
+
+
+async def test_a_file_that_is_no_database_is_told(tmp_path):
+    (tmp_path / "a.sqlite3").write_bytes(b"not a database" * 100)
+    with pytest.raises(StoreUnavailable, match="not a database"):
+        await Store.open(f"sqlite+aiosqlite:///{tmp_path / 'a.sqlite3'}")
+
+
+async def test_a_text_that_is_no_url_is_told():
+    with pytest.raises(StoreUnavailable, match="--postgres-url"):
+        await Store.open("nonsense")
+
+
+async def test_a_locked_database_is_away(store, tmp_path):
+    async with store.read() as connection:
+        await connection.execute(text("PRAGMA busy_timeout=1"))
+    other = sqlite3.connect(tmp_path / "aigateway.sqlite3", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreUnavailable, match="locked"):
+        async with store.write():
+            pass
+    other.execute("ROLLBACK")
+    other.close()
+    async with store.write():
+        pass
+
+
+async def test_a_mistake_of_ours_is_not_taken_for_absence(store):
+    with pytest.raises(OperationalError, match="no such table"):
+        async with store.read() as connection:
+            await connection.execute(text("SELECT * FROM nonsense"))
+
+
+async def test_a_closed_store_is_away(store):
+    await store.close()
+    with pytest.raises(StoreUnavailable, match="closed"):
+        await store.ping()
+
+
+async def test_a_transaction_that_fails_leaves_nothing(store):
+    async def fail():
+        async with store.write() as connection:
+            await connection.execute(text("UPDATE alembic_version SET version_num = 'x'"))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await fail()
+    async with store.read() as connection:
+        assert (await connection.execute(text("SELECT version_num FROM alembic_version"))).scalar() == migrations.HEAD
+
+
+async def test_foreign_keys_are_enforced_and_the_log_is_ahead(store):
+    async with store.read() as connection:
+        pragmas = {
+            name: (await connection.execute(text(f"PRAGMA {name}"))).scalar()
+            for name in ("foreign_keys", "journal_mode", "synchronous")
+        }
+    assert pragmas == {"foreign_keys": 1, "journal_mode": "wal", "synchronous": 2}
+
+
+def test_a_lost_connection_of_postgresql_is_absence():
+    class Lost(Exception):
+        sqlstate = "57P01"
+
+    class Wrong(Exception):
+        sqlstate = "42P01"
+
+    assert engine._means_away(DBAPIError("SELECT 1", {}, Lost()))
+    assert not engine._means_away(DBAPIError("SELECT 1", {}, Wrong()))
+    assert engine._means_away(ConnectionRefusedError())

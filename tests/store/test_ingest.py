@@ -1,0 +1,233 @@
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import select
+
+from aigateway.store.engine import Store, StoreUnavailable
+from aigateway.store.ingest import apply
+from aigateway.store.records import (
+    InterceptionEnd,
+    InterceptionStart,
+    ModelThought,
+    PromptUsage,
+    TokenUsage,
+    ToolUsage,
+)
+from aigateway.store.tables import metadata
+
+ANN, BOB = str(UUID(int=1 << 64)), str(UUID(int=2 << 64))
+
+
+def uid(number):
+    return str(UUID(int=number))
+
+
+def at(second):
+    return f"2026-01-01T00:{second // 60:02}:{second % 60:02}.000000Z"
+
+
+def start(number, second, *, answers=None, who=ANN, **more):
+    fields = {
+        "provider": "openai",
+        "provider_name": "openai",
+        "model": "sim",
+        "client": "Codex",
+        "credential_kind": "centralized",
+        "credential_hint": "sk-...abc",
+        "streaming": True,
+        "request_bytes": 10,
+        "metadata": {"request_user_agent": "x"},
+    }
+    return InterceptionStart(
+        interception_id=uid(number),
+        initiator_id=who,
+        started_at=at(second),
+        correlating_tool_call_id=answers,
+        **fields | more,
+    )
+
+
+def tool(number, second, call, *, row=None):
+    return ToolUsage(
+        interception_id=uid(number),
+        id=uid(row or 1000 + number),
+        msg_id="resp",
+        tool_call_id=call,
+        tool="shell",
+        input="{}",
+        created_at=at(second),
+    )
+
+
+def end(number, second, **more):
+    return InterceptionEnd(interception_id=uid(number), ended_at=at(second), **more)
+
+
+def story(number, second, *, answers=None, calls=None, who=ANN):
+    """Everything that is recorded of one interception."""
+    common = {"interception_id": uid(number), "msg_id": "resp", "created_at": at(second + 1)}
+    return [
+        start(number, second, answers=answers, who=who),
+        PromptUsage(id=uid(2000 + number), prompt="hello", **common),
+        TokenUsage(id=uid(3000 + number), input_tokens=1, output_tokens=2, **common),
+        *([tool(number, second + 1, calls)] if calls else []),
+        ModelThought(id=uid(4000 + number), content="hm", **common),
+        end(number, second + 1, status_code=200, metadata={"attempts": 1}),
+    ]
+
+
+async def dump(store):
+    """All that is in the tables of the record."""
+    async with store.read() as connection:
+        return {
+            table.name: sorted(map(repr, (await connection.execute(select(table))).all()))
+            for table in metadata.sorted_tables
+            if table.name.startswith("aibridge_")
+        }
+
+
+async def one(store, number):
+    table = metadata.tables["aibridge_interceptions"]
+    async with store.read() as connection:
+        return (await connection.execute(select(table).where(table.c.id == uid(number)))).one()
+
+
+async def test_a_whole_story_is_kept(store):
+    await apply(store, story(1, 10, calls="call_1"))
+    row = await one(store, 1)
+    assert (row.initiator_id, row.model, row.client, row.status_code) == (ANN, "sim", "Codex", 200)
+    assert (row.session_id, row.thread_parent_id, row.thread_root_id) == (uid(1), None, None)
+    assert row.metadata == {"request_user_agent": "x", "attempts": 1}
+    assert row.ended_at > row.started_at
+    assert row.credential_hint == "sk-...abc"
+    assert {name: len(rows) for name, rows in (await dump(store)).items()} == dict.fromkeys(await dump(store), 1)
+
+
+async def test_nothing_is_nothing(store):
+    await apply(store, [])
+
+
+async def test_only_the_first_end_counts(store):
+    await apply(store, [start(1, 0), end(1, 5, status_code=200), end(1, 6, status_code=500, metadata={"late": True})])
+    await apply(store, [end(1, 7, error_type="interrupted")])
+    row = await one(store, 1)
+    assert (row.status_code, row.error_type, row.ended_at.second) == (200, None, 5)
+    assert row.metadata == {"request_user_agent": "x"}
+
+
+async def test_an_end_may_name_the_key_that_served(store):
+    await apply(store, [start(1, 0), end(1, 5, credential_hint="sk-...xyz")])
+    assert (await one(store, 1)).credential_hint == "sk-...xyz"
+
+
+async def test_a_request_with_a_tool_result_continues_the_one_that_called_the_tool(store):
+    records = [*story(1, 0, calls="a"), *story(2, 10, answers="a", calls="b"), *story(3, 20, answers="b")]
+    await apply(store, records)
+    second, third = await one(store, 2), await one(store, 3)
+    assert (second.thread_parent_id, second.thread_root_id, second.session_id) == (uid(1), uid(1), uid(1))
+    assert (third.thread_parent_id, third.thread_root_id, third.session_id) == (uid(2), uid(1), uid(1))
+
+
+async def test_nobody_continues_another_persons_thread(store):
+    await apply(store, [*story(1, 0, calls="a"), *story(2, 10, answers="a", who=BOB)])
+    assert (await one(store, 2)).thread_parent_id is None
+
+
+async def test_the_newest_call_before_the_request_is_the_one_it_answers(store):
+    """Some providers number their calls from zero in every answer."""
+    await apply(store, [*story(1, 0, calls="0"), *story(2, 10, calls="0"), *story(3, 20, answers="0", calls="0")])
+    assert (await one(store, 3)).thread_parent_id == uid(2)
+
+
+async def test_a_later_call_with_the_same_id_does_not_adopt_an_older_request(store):
+    await apply(store, story(1, 0, answers="0"))
+    await apply(store, story(2, 10, calls="0"))
+    assert (await one(store, 1)).thread_parent_id is None
+
+
+async def test_hostile_ids_do_not_make_a_circle(store):
+    """Each answers the other's call, and all times are equal."""
+    for records in ([start(1, 0, answers="b"), tool(1, 0, "a")], [start(2, 0, answers="a"), tool(2, 0, "b")]):
+        await apply(store, records)
+    first, second = await one(store, 1), await one(store, 2)
+    assert {first.thread_parent_id, second.thread_parent_id} in ({None, uid(1)}, {None, uid(2)})
+    await apply(store, [start(3, 0, answers="c"), tool(3, 0, "c", row=77)])
+    assert (await one(store, 3)).thread_parent_id is None
+
+
+async def test_values_that_do_not_fit_do_not_hold_up_the_rows_behind_them(store):
+    huge = TokenUsage(
+        interception_id=uid(1), id=uid(9), msg_id="m", input_tokens=10**40, output_tokens=-5, created_at=at(0)
+    )
+    long = start(1, 0, client="c" * 500, client_session_id="s" * 500, credential_hint="h" * 99, model="\x00" * 9)
+    await apply(store, [long, huge, end(1, 1, error_message="e" * 5000)])
+    row = await one(store, 1)
+    assert (len(row.client), len(row.client_session_id), len(row.credential_hint)) == (64, 256, 15)
+    assert len(row.error_message) == 1024
+
+
+async def test_a_store_that_is_away_keeps_nothing_and_says_so(store):
+    await store.close()
+    with pytest.raises(StoreUnavailable):
+        await apply(store, story(1, 0))
+
+
+BATCHES = (
+    story(1, 0, calls="a"),
+    story(2, 10, answers="a", calls="b"),
+    story(3, 20, answers="b", calls="c"),
+    story(4, 30, answers="c"),
+    story(5, 30, answers="c", who=BOB),
+    story(6, 40, answers="b"),
+)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    order=st.permutations(range(len(BATCHES))),
+    again=st.lists(st.integers(0, len(BATCHES) - 1), max_size=4),
+    merge=st.booleans(),
+)
+def test_batches_in_any_order_and_any_number_give_the_same_tables(order, again, merge):
+    """Replicas ship in their own time, and a shipper that died ships again."""
+
+    async def tables(batches):
+        with tempfile.TemporaryDirectory() as folder:
+            store = await Store.open(f"sqlite+aiosqlite:///{Path(folder) / 'a.sqlite3'}")
+            try:
+                for batch in batches:
+                    await apply(store, batch)
+                return await dump(store)
+            finally:
+                await store.close()
+
+    async def check():
+        shuffled = [BATCHES[number] for number in (*order, *again)]
+        if merge:
+            shuffled = [[record for batch in shuffled for record in batch]]
+        assert await tables(shuffled) == await _expected(tables)
+
+    asyncio.run(check())
+
+
+_known: dict[str, object] = {}
+
+
+async def _expected(tables):
+    if "tables" not in _known:
+        _known["tables"] = await tables(BATCHES)
+    return _known["tables"]
+
+
+async def test_many_rows_go_in_one_transaction(store):
+    records = [record for number in range(1, 501) for record in story(number, 0, calls=str(number))]
+    await apply(store, records)
+    await apply(store, records)
+    assert {len(rows) for rows in (await dump(store)).values()} == {500}

@@ -128,7 +128,13 @@ def _kind_of_status(status: int) -> str:
 def _kind_of_error(error: AnswerError) -> str:
     """The record's word for an error inside a stream, which has no status of its own."""
     words = error.type.lower()
-    for part, kind in (("overloaded", "overloaded"), ("rate_limit", "rate_limited"), ("invalid", "bad_request")):
+    kinds = {
+        "overloaded": "overloaded",
+        "rate_limit": "rate_limited",
+        "invalid": "bad_request",
+        "incomplete": "incomplete",  # a token limit or a content filter: nobody's server failed
+    }
+    for part, kind in kinds.items():
         if part in words:
             return kind
     return "server_error"

@@ -8,7 +8,7 @@ from aigateway.wire.answers import Answer, error_in, excerpt
 from aigateway.wire.chat import ChatAnswer
 from aigateway.wire.encodings import Decoder, Undecodable
 from aigateway.wire.facts import AnswerError, AnswerFacts, ApiFormat
-from aigateway.wire.lenient import UNREADABLE, any_value
+from aigateway.wire.lenient import any_value
 from aigateway.wire.messages import MessagesAnswer
 from aigateway.wire.observer import Observer
 from aigateway.wire.responses import ResponsesAnswer
@@ -61,22 +61,22 @@ class _StreamObserver:
 
     def feed(self, data: bytes, /) -> None:
         for event in self._splitter.feed(data):
-            try:
-                self._answer.on_event(event)
-            except UNREADABLE as error:
-                self._answer.note(f"An event could not be read ({error}).")
+            self._take(event)
 
     def facts(self) -> AnswerFacts:
         for event in self._splitter.end():
-            self._take_last(event)
+            # Without a blank line after it an event is whole, if the provider forgot the line, or cut.
+            if event.data.startswith(b"[DONE]") or any_value(event.data) is not None:
+                self._take(event)
         if self._splitter.oversize:
             self._answer.note("An event was too large to read.")
         return self._answer.facts()
 
-    def _take_last(self, event: Event) -> None:
-        """Take an event without the blank line after it: whole if the provider forgot the line, else cut."""
-        if event.data.startswith(b"[DONE]") or any_value(event.data) is not None:
+    def _take(self, event: Event) -> None:
+        try:
             self._answer.on_event(event)
+        except Exception as error:  # noqa: BLE001 - whatever an event holds, the relay goes on
+            self._answer.note(f"An event could not be read ({error}).")
 
 
 class _Collector:
@@ -129,7 +129,7 @@ class _BodyObserver:
             return stream.facts()
         try:
             self._answer.on_body(body)
-        except UNREADABLE as error:
+        except Exception as error:  # noqa: BLE001 - whatever a body holds, the relay goes on
             self._answer.note(f"The answer is not a whole JSON object ({error}).")
         return self._answer.facts()
 

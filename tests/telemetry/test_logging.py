@@ -3,6 +3,7 @@ import logging
 import re
 import warnings
 
+import aiosqlite
 import pytest
 
 from aigateway.settings.secret import Secret
@@ -90,6 +91,13 @@ def test_without_a_filter_there_are_no_debug_entries(log):
     logging.getLogger("b").debug("no")
     get_logger("a").info("yes")
     assert [line["msg"] for line in log.json] == ["yes"]
+
+
+async def test_debug_entries_never_repeat_what_is_stored(log, tmp_path):
+    log.configure(debug=[".*"])
+    async with aiosqlite.connect(tmp_path / "database") as database:
+        await database.execute("select ?", ("a prompt",))
+    assert "a prompt" not in log.human_path.read_text()
 
 
 def test_libraries_go_the_same_way(log):

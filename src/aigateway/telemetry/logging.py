@@ -19,6 +19,8 @@ from aigateway.telemetry.destination import Destination
 from aigateway.telemetry.entry import Entry
 
 _LEVELS = {"warning": "WARN", "exception": "ERROR", "notset": "DEBUG"}
+_TOO_TALKATIVE = ("aiosqlite",)
+"""Libraries whose debug entries repeat every value that is stored: prompts, hashes of passwords and tokens."""
 _LOGGING_MODULES = ("structlog", __name__)
 
 
@@ -68,6 +70,8 @@ def configure(*, human: str, json: str, debug: Sequence[re.Pattern[str]] = ()) -
     root = logging.getLogger()
     root.handlers[:] = [_LibraryHandler()]
     root.setLevel(logging.DEBUG if debug else logging.INFO)
+    for name in _TOO_TALKATIVE:
+        logging.getLogger(name).setLevel(logging.INFO)
     logging.captureWarnings(capture=True)
 
 

@@ -37,13 +37,12 @@ def test_the_old_name_of_a_command_works(cli):
 def test_an_unknown_command_is_told(cli):
     result = cli(main, "serve")
     assert result.exit_code == 2
-    assert "No such command 'serve'. Did you mean 'server'?" in result.output
+    assert "No such command 'serve'." in result.output
 
 
 def test_both_console_scripts_are_the_same_program():
-    scripts = {
-        script.name: script.value for script in entry_points(group="console_scripts", module="aigateway.cli.main")
-    }
+    found = entry_points(group="console_scripts", module="aigateway.cli.main")
+    scripts = {script.name: script.value for script in found}
     assert scripts == {"aigateway": "aigateway.cli.main:run", "coder": "aigateway.cli.main:run"}
 
 

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from aigateway.settings import kinds
 from aigateway.settings.kinds import Kind
+from aigateway.settings.providers import DEFAULT_BASE_URLS, ProviderType
 
 
 class Group(StrEnum):
@@ -52,30 +53,29 @@ class Option:
     """Not in the help."""
 
 
-def _gateway(name: str, *, renamed: bool) -> tuple[Names, Names | None]:
-    """The names of a setting of the gateway, and those from before the rename when it is that old."""
-    env, yaml = name.replace("-", "_").upper(), name.replace("-", "_")
-    old = Names(f"--aibridge-{name}", f"CODER_AIBRIDGE_{env}", f"aibridge.{yaml}")
-    return Names(f"--ai-gateway-{name}", f"CODER_AI_GATEWAY_{env}", f"ai_gateway.{yaml}"), old if renamed else None
-
-
-def _row(
+def _gateway(
     name: str,
     kind: Kind,
     default: str | None,
     text: str,
     *,
-    field: str = "",
-    group: Group = Group.GATEWAY,
     renamed: bool,
+    field: str | None = None,
+    group: Group = Group.GATEWAY,
 ) -> Option:
-    names, old_names = _gateway(name, renamed=renamed)
-    field = field or f"gateway.{name.replace('-', '_')}"
-    return Option(field=field, names=names, old_names=old_names, kind=kind, default=default, help=text, group=group)
+    """A row of the gateway's own settings, whose names all follow from one; `renamed` when it is older than they."""
+    env, yaml = name.replace("-", "_").upper(), name.replace("-", "_")
+    old_names = Names(f"--aibridge-{name}", f"CODER_AIBRIDGE_{env}", f"aibridge.{yaml}")
+    return Option(
+        field=field or f"gateway.{yaml}",
+        names=Names(f"--ai-gateway-{name}", f"CODER_AI_GATEWAY_{env}", f"ai_gateway.{yaml}"),
+        old_names=old_names if renamed else None,
+        kind=kind,
+        default=default,
+        help=text,
+        group=group,
+    )
 
-
-OPENAI_BASE_URL = "https://api.openai.com/v1/"
-ANTHROPIC_BASE_URL = "https://api.anthropic.com/"
 
 CONFIG = Option(
     field="config",
@@ -103,66 +103,66 @@ OPTIONS: tuple[Option, ...] = (
         help="The URL by which people reach this server, for the addresses that it prints.",
         group=Group.NETWORK,
     ),
-    _row("enabled", kinds.SWITCH, "false", "Serve the AI Gateway. While off, its routes answer 404.", renamed=True),
-    _row(
+    _gateway("enabled", kinds.SWITCH, "false", "Serve the AI Gateway. While off, its routes answer 404.", renamed=True),
+    _gateway(
         "allow-byok",
         kinds.SWITCH,
         "true",
         "Let people bring their own key: it goes to the provider in place of the organisation's.",
         renamed=True,
     ),
-    _row(
+    _gateway(
         "max-concurrency",
         kinds.LIMIT,
         "0",
         "How many requests may be in flight at once; those above get 503. 0 for no limit.",
         renamed=True,
     ),
-    _row(
+    _gateway(
         "max-body-size",
         kinds.SIZE,
         "64MiB",
         "The largest request body; a larger one gets 413.",
         renamed=False,
     ),
-    _row(
+    _gateway(
         "connect-timeout",
         kinds.TIMEOUT,
         "10s",
         "How long connecting to a provider may take. 0 for no limit.",
         renamed=False,
     ),
-    _row(
+    _gateway(
         "first-byte-timeout",
         kinds.TIMEOUT,
         "10m",
         "How long a provider may think before its answer begins. 0 for no limit.",
         renamed=False,
     ),
-    _row(
+    _gateway(
         "idle-timeout",
         kinds.TIMEOUT,
         "10m",
         "How long an answer that has begun may pause. 0 for no limit.",
         renamed=False,
     ),
-    _row(
+    _gateway(
         "shutdown-timeout",
         kinds.PERIOD,
         "30s",
         "How long requests in flight may go on when the server is told to stop.",
         renamed=False,
     ),
-    _row(
+    _gateway(
         "openai-base-url",
         kinds.URL,
-        OPENAI_BASE_URL,
+        DEFAULT_BASE_URLS[ProviderType.OPENAI],
         "Base URL of the provider `openai`. Another one than the default registers the provider even without a key.",
         field="openai.base_url",
         group=Group.PROVIDERS,
         renamed=True,
     ),
-    _row(
+    _gateway(
         "openai-key",
         kinds.SECRET,
         None,
@@ -171,16 +171,16 @@ OPTIONS: tuple[Option, ...] = (
         group=Group.PROVIDERS,
         renamed=True,
     ),
-    _row(
+    _gateway(
         "anthropic-base-url",
         kinds.URL,
-        ANTHROPIC_BASE_URL,
+        DEFAULT_BASE_URLS[ProviderType.ANTHROPIC],
         "Base URL of the provider `anthropic`. Another one than the default registers the provider even without a key.",
         field="anthropic.base_url",
         group=Group.PROVIDERS,
         renamed=True,
     ),
-    _row(
+    _gateway(
         "anthropic-key",
         kinds.SECRET,
         None,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 import ssl
 import time
 from collections.abc import Sequence
@@ -127,7 +129,11 @@ def _text(value: bytes) -> str:
 
 
 def _words(error: BaseException) -> str:
-    """An error's words without the URL or the address that aiohttp may put into them."""
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
+    """An error's words without the URL or the address that asyncio and aiohttp put into them."""
+    if isinstance(error, socket.gaierror):
+        return "its name cannot be resolved"
+    if isinstance(error, ssl.SSLError):
+        return f"TLS failed ({error.reason or type(error).__name__})"
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno).lower()
     return type(error).__name__

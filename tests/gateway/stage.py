@@ -1,0 +1,176 @@
+"""A data plane on a stage: real relay, journal and HTTP client in front of a simulated provider, and an ASGI client
+that can leave when it wants."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass, field
+
+from aigateway.accounts.actor import Actor
+from aigateway.audit.journal import Journal
+from aigateway.audit.recorder import Recorder
+from aigateway.gateway.admit import Admitter
+from aigateway.gateway.aiohttp_transport import AiohttpTransport
+from aigateway.gateway.endpoint import Endpoint
+from aigateway.gateway.inflight import InFlight
+from aigateway.gateway.intercept import Interceptor
+from aigateway.gateway.passthrough import PassThrough
+from aigateway.gateway.upstream import Upstream
+from aigateway.store.engine import StoreUnavailable
+from aigateway.store.records import InterceptionEnd, InterceptionStart, PromptUsage, TokenUsage
+from tests.providers.making import provider
+
+TOKEN = "abcdefghij-abcdefghijklmnopqrstuv"
+OTHER = "zyxwvutsrq-abcdefghijklmnopqrstuv"
+ALICE = Actor("11111111-1111-4111-8111-111111111111", "alice", "alice@example.com", "abcdefghij", frozenset())
+
+CHAT = {
+    "model": "sim",
+    "messages": [{"role": "user", "content": "Hello there"}],
+    "stream_options": {"include_usage": True},
+}
+MESSAGES = {"model": "sim", "max_tokens": 99, "messages": [{"role": "user", "content": "Hello there"}]}
+RESPONSES = {"model": "sim", "input": "Hello there"}
+
+
+class Tokens:
+    """Knows one person."""
+
+    def __init__(self):
+        self.away = False
+
+    async def authenticate(self, token):
+        if self.away:
+            raise StoreUnavailable("away")
+        return ALICE if token == TOKEN else None
+
+
+@dataclass
+class Answer:
+    """What a client got."""
+
+    status: int = 0
+    headers: dict[str, str] = field(default_factory=dict)
+    pieces: list[bytes] = field(default_factory=list)
+    complete: bool = False
+    started: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def body(self):
+        return b"".join(self.pieces)
+
+    def json(self):
+        return json.loads(self.body)
+
+    @property
+    def error(self):
+        return self.json()["error"]
+
+
+class Client:
+    """One request of a client."""
+
+    def __init__(self, app, method, path, headers, body, *, query=b"", on_piece=None):
+        self.app = app
+        self.answer = Answer()
+        self.gone = asyncio.Event()
+        self.on_piece = on_piece
+        self.scope = {
+            "type": "http",
+            "method": method,
+            "path": path,
+            "raw_path": path.encode(),
+            "query_string": query,
+            "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
+        }
+        self.incoming = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive(self):
+        if self.incoming:
+            return self.incoming.pop(0)
+        await self.gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message):
+        if self.gone.is_set():
+            return
+        if message["type"] == "http.response.start":
+            assert not self.answer.started.is_set()
+            self.answer.status = message["status"]
+            self.answer.headers = {name.decode(): value.decode() for name, value in message["headers"]}
+            self.answer.started.set()
+            return
+        assert not self.answer.complete
+        if message.get("body"):
+            self.answer.pieces.append(message["body"])
+            if self.on_piece:
+                await self.on_piece(self)
+        self.answer.complete = not message.get("more_body", False)
+
+    async def run(self):
+        await self.app(self.scope, self.receive, self.send)
+        return self.answer
+
+
+class Stage:
+    """Made by the `stage` fixture."""
+
+    def __init__(self, journal: Journal, sim, transport: AiohttpTransport):
+        self.journal = journal
+        self.sim = sim
+        self.tokens = Tokens()
+        self.admitter = Admitter(None, 1024 * 1024)
+        self.in_flight = InFlight()
+        self.transport = transport
+        self.providers = {
+            "openai": provider("openai", base_url=f"{sim.url}/v1"),
+            "anthropic": provider("anthropic", base_url=sim.url),
+            "copilot": provider("copilot", base_url=sim.url, keys=()),
+        }
+        self.allow_byok = True
+        self.first_byte_timeout = 20.0
+        self.idle_timeout = 20.0
+
+    @property
+    def app(self):
+        upstream = Upstream(self.transport, first_byte_timeout=self.first_byte_timeout, idle_timeout=self.idle_timeout)
+        return Endpoint(
+            providers=self.providers,
+            admitter=self.admitter,
+            authenticator=self.tokens,
+            interceptor=Interceptor(
+                recorder=Recorder(self.journal),
+                upstream=upstream,
+                in_flight=self.in_flight,
+                max_body_size=self.admitter.max_body_size,
+            ),
+            pass_through=PassThrough(upstream=upstream, in_flight=self.in_flight),
+            allow_byok=self.allow_byok,
+        )
+
+    def client(self, path, payload=None, *, method="POST", headers=None, body=None, query=b"", on_piece=None, sim=None):
+        sent = {"authorization": f"Bearer {TOKEN}", "content-type": "application/json"}
+        if sim:
+            sent["x-sim-scenario"] = sim
+        sent |= headers or {}
+        if body is None:
+            body = json.dumps(payload).encode() if payload is not None else b""
+        sent = {name: value for name, value in sent.items() if value is not None}
+        return Client(self.app, method, f"/api/v2/aibridge/{path}", sent, body, query=query, on_piece=on_piece)
+
+    async def ask(self, path, payload=None, **options):
+        async with asyncio.timeout(30):
+            return await self.client(path, payload, **options).run()
+
+    async def records(self):
+        return [record for entry in await self.journal.entries(10_000) for record in entry.records]
+
+    async def record(self):
+        """The one interception: its start, its end, and its prompts and usages."""
+        records = await self.records()
+        (begun,) = [r for r in records if isinstance(r, InterceptionStart)]
+        (ended,) = [r for r in records if isinstance(r, InterceptionEnd)]
+        prompts = [r for r in records if isinstance(r, PromptUsage)]
+        usages = [r for r in records if isinstance(r, TokenUsage)]
+        return begun, ended, prompts, usages

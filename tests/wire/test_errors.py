@@ -110,5 +110,5 @@ def test_a_chat_stream_cut_anywhere_never_ends_cleanly(openai_answered, cut):
 )
 def test_our_event_is_an_event_of_its_own_wherever_the_stream_was_cut(api, half):
     events = SseSplitter().feed(half + error_event(api, MESSAGE))
-    assert MESSAGE in json.dumps(json.loads(events[-1].data)).replace('\\"', '"')
+    assert MESSAGE in json.dumps(json.loads(events[-1][1])).replace('\\"', '"')
     assert len(events) <= 2

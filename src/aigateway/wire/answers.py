@@ -9,7 +9,6 @@ import msgspec
 
 from aigateway.wire.facts import AnswerError, AnswerFacts, Thought, TokenUsage, ToolCall
 from aigateway.wire.lenient import any_value
-from aigateway.wire.sse import Event
 
 LARGEST_TEXT = 8 * 1024 * 1024
 """Most characters of thoughts, and most of tool arguments, that are kept of one answer."""
@@ -53,8 +52,8 @@ class Answer(ABC):
         self.thinking = Room()
 
     @abstractmethod
-    def on_event(self, event: Event) -> None:
-        """Take one event of a stream; may raise one of `UNREADABLE`."""
+    def on_event(self, name: bytes, data: bytes) -> None:
+        """Take one event of a stream (`sse.Event`); may raise one of `UNREADABLE`."""
 
     @abstractmethod
     def on_body(self, body: bytes | bytearray) -> None:
@@ -139,7 +138,8 @@ def error_in(value: Any, fallback_type: str) -> AnswerError | None:
         outer_type = value.get("code") if isinstance(inner, str) else None
         return error_in(inner, _word(outer_type) or fallback_type)
     words = next((value[name] for name in ("message", "detail", "error_description") if value.get(name)), None)
-    kind = _word(value.get("type")) or _word(value.get("code")) or _word(value.get("status")) or fallback_type
+    names = (_word(value.get(name)) for name in ("type", "code", "status"))
+    kind = next((name for name in names if name not in {"", "error"}), fallback_type)
     if words is None:
         return AnswerError(kind, "") if value.get("type") or value.get("code") else None
     text = words if isinstance(words, str) else msgspec.json.encode(words).decode("utf-8", "replace")

@@ -14,7 +14,6 @@ import msgspec
 from aigateway.wire.answers import MOST_ROWS, Answer, count, error_in, member, members
 from aigateway.wire.facts import Thought, TokenUsage, ToolCall
 from aigateway.wire.lenient import Reader, any_value
-from aigateway.wire.sse import Event
 
 _NONE = msgspec.Raw()
 
@@ -87,16 +86,16 @@ class ChatAnswer(Answer):
         self._choices: set[int] = set()
         self._finished: set[int] = set()
 
-    def on_event(self, event: Event) -> None:
+    def on_event(self, name: bytes, data: bytes) -> None:  # noqa: ARG002 - chunks have no name
         """Take one chunk, or the closing `[DONE]`."""
-        if event.data.startswith(b"[DONE]"):
+        if data.startswith(b"[DONE]"):
             self.ended = True
             return
         try:
-            chunk = _CHUNK.strict(event.data)
+            chunk = _CHUNK.strict(data)
         except msgspec.ValidationError as error:
             self.note(f"A chunk has an unexpected shape ({error}).")
-            chunk = _CHUNK.read(event.data) or _Chunk()
+            chunk = _CHUNK.read(data) or _Chunk()
         self._take(chunk)
 
     def on_body(self, body: bytes | bytearray) -> None:

@@ -10,7 +10,6 @@ import msgspec
 from aigateway.wire.answers import MOST_ROWS, Answer, count, error_in, member, members
 from aigateway.wire.facts import AnswerError, Executor, Thought, TokenUsage, ToolCall
 from aigateway.wire.lenient import Reader, any_value
-from aigateway.wire.sse import Event
 
 _NONE = msgspec.Raw()
 
@@ -73,16 +72,16 @@ class MessagesAnswer(Answer):
         self._open: dict[int, _Open] = {}
         self._stopped = False
 
-    def on_event(self, event: Event) -> None:
+    def on_event(self, name: bytes, data: bytes) -> None:
         """Take one event. Text needs no reading, nor does a ping."""
-        if event.name == b"ping" or (event.name == b"content_block_delta" and not self._open):
+        if name == b"ping" or (name == b"content_block_delta" and not self._open):
             return
         try:
-            told = _EVENT.strict(event.data)
+            told = _EVENT.strict(data)
         except msgspec.ValidationError as error:
             self.note(f"An event has an unexpected shape ({error}).")
-            told = _EVENT.read(event.data) or _Event()
-        match told.type or event.name.decode("utf-8", "replace"):
+            told = _EVENT.read(data) or _Event()
+        match told.type or name.decode("utf-8", "replace"):
             case "content_block_delta":
                 self._add(told)
             case "content_block_start" if told.content_block:
@@ -96,7 +95,7 @@ class MessagesAnswer(Answer):
             case "message_stop":
                 self._stopped = self.ended = True
             case "error":
-                self.fail(error_in(any_value(event.data), "error") or AnswerError("error", ""))
+                self.fail(error_in(any_value(data), "error") or AnswerError("error", ""))
 
     def on_body(self, body: bytes | bytearray) -> None:
         """Take a whole message."""

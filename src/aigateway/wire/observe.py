@@ -12,7 +12,7 @@ from aigateway.wire.lenient import any_value
 from aigateway.wire.messages import MessagesAnswer
 from aigateway.wire.observer import Observer
 from aigateway.wire.responses import ResponsesAnswer
-from aigateway.wire.sse import Event, SseSplitter
+from aigateway.wire.sse import SseSplitter
 
 LARGEST_BODY = 64 * 1024 * 1024
 """Most bytes of a JSON answer that are kept to be read."""
@@ -60,21 +60,21 @@ class _StreamObserver:
         return self._splitter.mid_event
 
     def feed(self, data: bytes, /) -> None:
-        for event in self._splitter.feed(data):
-            self._take(event)
+        for name, event in self._splitter.feed(data):
+            self._take(name, event)
 
     def facts(self) -> AnswerFacts:
-        for event in self._splitter.end():
+        for name, event in self._splitter.end():
             # Without a blank line after it an event is whole, if the provider forgot the line, or cut.
-            if event.data.startswith(b"[DONE]") or any_value(event.data) is not None:
-                self._take(event)
+            if event.startswith(b"[DONE]") or any_value(event) is not None:
+                self._take(name, event)
         if self._splitter.oversize:
             self._answer.note("An event was too large to read.")
         return self._answer.facts()
 
-    def _take(self, event: Event) -> None:
+    def _take(self, name: bytes, event: bytes) -> None:
         try:
-            self._answer.on_event(event)
+            self._answer.on_event(name, event)
         except Exception as error:  # noqa: BLE001 - whatever an event holds, the relay goes on
             self._answer.note(f"An event could not be read ({error}).")
 
@@ -158,7 +158,7 @@ class _ErrorObserver:
         if value is None:
             splitter = SseSplitter()
             events = splitter.feed(body) + splitter.end()
-            value = any_value(events[0].data) if events else None
+            value = any_value(events[0][1]) if events else None
         fallback = f"http_{self._status}"
         error = error_in(value, fallback) or AnswerError(fallback, excerpt(body[:16384].decode("utf-8", "replace")))
         return AnswerFacts(complete=value is not None, error=error)

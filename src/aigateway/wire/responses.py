@@ -13,7 +13,6 @@ import msgspec
 from aigateway.wire.answers import MOST_ROWS, Answer, count, error_in, member, members
 from aigateway.wire.facts import AnswerError, Executor, Thought, TokenUsage, ToolCall
 from aigateway.wire.lenient import Reader, any_value
-from aigateway.wire.sse import Event
 
 _NONE = msgspec.Raw()
 
@@ -79,6 +78,8 @@ _THINKING = {
     "response.reasoning_summary_text.delta": "reasoning_summary",
     "response.reasoning_text.delta": "reasoning",
 }
+_READ = {kind.encode(): kind for kind in (*_OPENING, *_CLOSING, *_THINKING, "response.output_item.done", "error")}
+"""The events that are read, by the name that they have in the stream."""
 _ARGUMENTS = ("arguments", "input", "action", "operation", "queries", "code")
 """The fields of an item that say what the tool was asked; the first two are the whole of it."""
 
@@ -95,20 +96,18 @@ class ResponsesAnswer(Answer):
         self._thinking: dict[tuple[int, str, int], list[str]] = {}
         self._done: set[int] = set()
 
-    def on_event(self, event: Event) -> None:
+    def on_event(self, name: bytes, data: bytes) -> None:
         """Take one event. Those that only bring text nearer need no reading."""
-        if event.data.startswith(b"[DONE]"):
-            return
-        kind = event.name.decode("utf-8", "replace")
-        if not kind.startswith(("response.", "error")):
-            typed = _TYPED.read(event.data)
-            kind = typed.type if typed else ""
-        if kind in _OPENING and self.response_id:
-            return
-        if kind in _OPENING or kind in _CLOSING or kind in _THINKING or kind == "response.output_item.done":
-            self._take_event(kind, event.data)
-        elif kind == "error":
-            self.fail(error_in(any_value(event.data), "error") or AnswerError("error", ""))
+        if name not in _READ:
+            if name.startswith(b"response.") or data.startswith(b"[DONE]"):
+                return
+            typed = _TYPED.read(data)
+            name = typed.type.encode() if typed else b""
+        kind = _READ.get(name, "")
+        if kind == "error":
+            self.fail(error_in(any_value(data), "error") or AnswerError("error", ""))
+        elif kind and not (kind in _OPENING and self.response_id):
+            self._take_event(kind, data)
 
     def on_body(self, body: bytes | bytearray) -> None:
         """Take a whole response."""

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 LARGEST_EVENT = 32 * 1024 * 1024
 _BOM = b"\xef\xbb\xbf"
 
 
-class Event(NamedTuple):
-    """One event: its name (empty for a plain message) and its data lines, joined with newlines."""
-
-    name: bytes
-    data: bytes
+Event = tuple[bytes, bytes]
+"""One event: its name (empty for a plain message) and its data lines, joined with newlines."""
 
 
 class SseSplitter:
@@ -51,7 +46,8 @@ class SseSplitter:
         if self._skipping and blocks:
             self._skipping = False
             del blocks[0]
-        self._keep(bytearray(rest))
+        if rest or self._buffer:
+            self._keep(bytearray(rest))
         return self._events(blocks)
 
     def end(self) -> list[Event]:
@@ -97,7 +93,8 @@ def _parse(block: bytes) -> Event | None:
         head, _, body = body.partition(b"\n")
         name = head[6:].strip()
     if body.startswith(b"data:") and b"\n" not in body:
-        return Event(name, body[6:] if body.startswith(b"data: ") else body[5:])
+        data = body[6:] if body.startswith(b"data: ") else body[5:]
+        return None if not data or data.isspace() else (name, data)
     return _parse_lines(block)
 
 
@@ -110,4 +107,5 @@ def _parse_lines(block: bytes) -> Event | None:
             data.append(value.removeprefix(b" "))
         elif field == b"event":
             name = value.strip()
-    return Event(name, b"\n".join(data)) if any(data) else None
+    joined = b"\n".join(data)
+    return None if not joined or joined.isspace() else (name, joined)

@@ -67,6 +67,7 @@ class Authenticator:
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
         self._lookups: dict[str, asyncio.Task[_Entry | None]] = {}
         self._store_is_away = False
+        self._ask_again_at = float("-inf")
         self._uses: dict[str, Use] = {}
         self._noting: asyncio.Task[None] | None = None
 
@@ -111,11 +112,12 @@ class Authenticator:
         age = self._monotonic() - entry.asked_at
         if age <= FRESH_FOR:
             return entry
-        lookup = self._lookup(key_id)
         if self._store_is_away and age <= STALE_FOR:
-            return entry  # People keep working; the lookup that now runs beside notices when the store is back.
+            if self._monotonic() >= self._ask_again_at:
+                self._lookup(key_id)  # Beside the request, which does not wait: it notices when the store is back.
+            return entry
         try:
-            return await asyncio.shield(lookup)
+            return await asyncio.shield(self._lookup(key_id))
         except StoreUnavailable:
             if age > STALE_FOR:
                 raise
@@ -138,6 +140,8 @@ class Authenticator:
             return
         error = lookup.exception()
         self._store_is_away = isinstance(error, StoreUnavailable)
+        if self._store_is_away:
+            self._ask_again_at = self._monotonic() + FRESH_FOR
         if error is not None or not current:
             return  # Not current: forgotten while it was under way, so what it found may be out of date.
         entry = lookup.result()

@@ -98,7 +98,7 @@ class Keys:
         """
         async with self.store.write() as connection:
             user = await self._owner(connection, actor, ref)
-            key = await api_keys.find(connection, user.id, id_or_name)
+            key = await api_keys.find(connection, user.id, id_or_name) if _TOKEN_NAME.fullmatch(id_or_name) else None
             if key is None:
                 raise Missing(f'{user.username} has no token "{id_or_name}".')
             await api_keys.remove(connection, key_table.c.id == key.id)

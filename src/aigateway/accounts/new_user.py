@@ -12,7 +12,7 @@ from aigateway.accounts.errors import Invalid
 from aigateway.accounts.passwords import check_strength
 from aigateway.store.users import User
 
-_USERNAME = re.compile(r"[A-Za-z0-9]+(-[A-Za-z0-9]+)*")
+USERNAME = re.compile(r"[A-Za-z0-9]+(-[A-Za-z0-9]+)*")
 _EMAIL = re.compile(r"[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+")
 _RESERVED = frozenset({"me", "first", "login", "logout"})
 """Words that stand in a path where a username may stand."""
@@ -36,7 +36,7 @@ class NewUser:
     """`dormant` until the first sign-in, or `active`. Service accounts, which never sign in, are always active."""
 
     def __post_init__(self) -> None:
-        if not (len(self.username) <= 32 and _USERNAME.fullmatch(self.username)) or self.username.lower() in _RESERVED:
+        if not (len(self.username) <= 32 and USERNAME.fullmatch(self.username)) or self.username.lower() in _RESERVED:
             raise Invalid(
                 "username",
                 "A username has 1 to 32 letters, digits and single hyphens between them, and is not one of "

@@ -15,7 +15,7 @@ from aigateway.accounts import passwords, roles
 from aigateway.accounts.actor import Actor
 from aigateway.accounts.authenticate import Authenticator
 from aigateway.accounts.errors import Conflict, Missing, Refused
-from aigateway.accounts.new_user import NewUser
+from aigateway.accounts.new_user import USERNAME, NewUser
 from aigateway.accounts.roles import Permission, Role
 from aigateway.store import api_keys, users
 from aigateway.store.engine import Store
@@ -196,4 +196,4 @@ async def add_user(store: Store, new: NewUser, now: datetime) -> User:
 async def _named(connection: AsyncConnection, ref: str) -> User | None:
     if _UUID.fullmatch(ref):
         return await users.by_id(connection, ref.lower())
-    return await users.by_username(connection, ref)
+    return await users.by_username(connection, ref) if USERNAME.fullmatch(ref) else None

@@ -13,9 +13,6 @@ from aigateway.api.guard import Guard
 from aigateway.api.throttle import Throttle
 from aigateway.store.engine import Store
 
-MAX_BODY_SIZE = 1 << 20
-"""Bytes. What people send here are small forms."""
-
 
 def create_api(*, accounts: Accounts, authenticator: Authenticator, store: Store) -> ASGIApp:
     """Everything under `/api/v2` but the data plane.
@@ -33,7 +30,7 @@ def create_api(*, accounts: Accounts, authenticator: Authenticator, store: Store
 def create_routes(*, accounts: Accounts, store: Store) -> FastAPI:
     """The routes, without the guard that they rely on."""
     # The pages of documentation load scripts from elsewhere, which an isolated network does not have.
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, max_body_size=MAX_BODY_SIZE)
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     errors.install(app)
 
     @app.get("/api/v2/buildinfo")

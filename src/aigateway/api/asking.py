@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import Depends, Query, Request
+from pydantic import AfterValidator
 
 from aigateway.accounts.actor import Actor
 
@@ -21,6 +22,17 @@ def _actor(request: Request) -> Actor:
 
 SignedIn = Annotated[Actor, Depends(_actor)]
 """The actor behind the request."""
+
+
+def _text(value: str) -> str:
+    """JSON can say half of a surrogate pair (RFC 8259 section 8.2) and NUL, which no database takes as text."""
+    if "\x00" in value or any("\ud800" <= character <= "\udfff" for character in value):
+        raise ValueError("Not a text: it has a NUL or half of a surrogate pair.")
+    return value
+
+
+Text = Annotated[str, AfterValidator(_text)]
+"""A string that is really text; every string in a body is one."""
 
 Offset = Annotated[int, Query(ge=0, le=2**62)]
 Limit = Annotated[int, Query(ge=1, le=1000)]

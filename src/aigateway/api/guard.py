@@ -9,6 +9,7 @@ from http.cookies import CookieError, SimpleCookie
 
 import structlog
 from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aigateway.accounts.authenticate import Authenticator
@@ -26,6 +27,9 @@ PUBLIC = frozenset(
     }
 )
 """The methods and paths that need no session. Every other is answered 401 without one, whether it exists or not."""
+
+MAX_BODY_SIZE = 1 << 20
+"""Bytes. What people send here are small forms."""
 
 SESSION_COOKIE = "coder_session_token"
 _SESSION_HEADER = "coder-session-token"
@@ -76,11 +80,26 @@ class Guard:
             await send(message)
 
         try:
-            await self._app(scope, receive, note_start)
+            await self._app(scope, _bounded(receive), note_start)
         except Exception:  # noqa: BLE001  # whatever it is, it is logged and answered, and the server goes on
             _log.exception("request failed", method=scope["method"], path=scope["path"])
             if not started:
                 await INTERNAL(scope, receive, send)
+
+
+def _bounded(receive: Receive) -> Receive:
+    """The same body, refused where it grows too large."""
+    taken = 0
+
+    async def take() -> Message:
+        nonlocal taken
+        message = await receive()
+        taken += len(message.get("body", b""))
+        if taken > MAX_BODY_SIZE:
+            raise HTTPException(413, f"The body is larger than {MAX_BODY_SIZE} bytes.")
+        return message
+
+    return take
 
 
 def _credential(headers: Headers) -> tuple[str, bool]:

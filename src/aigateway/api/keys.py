@@ -10,16 +10,16 @@ from pydantic import BaseModel, Field
 
 from aigateway.accounts.service import Accounts
 from aigateway.api import shapes
-from aigateway.api.asking import SignedIn
+from aigateway.api.asking import SignedIn, Text
 
 
 class WantedToken(BaseModel):
     """A token to make."""
 
-    token_name: str = ""
+    token_name: Text = ""
     lifetime: int = Field(default=0, ge=0, le=2**63 - 1)
     """Nanoseconds; 0 for the default."""
-    scope: str = "all"
+    scope: Text = "all"
 
 
 def router(accounts: Accounts) -> APIRouter:

@@ -38,7 +38,7 @@ def parse(text: str, *, keys: AbstractSet[str], default: str | None) -> dict[str
     for element in _ELEMENT.findall(text):
         pieces = _split(element)
         if len(pieces) == 1:
-            bare.append(pieces[0])
+            bare += filter(None, pieces)
             continue
         if len(pieces) > 2:
             raise BadSearch("q", f"{element} has more than one colon. Put the value in double quotes.")

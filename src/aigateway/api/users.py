@@ -13,7 +13,7 @@ from aigateway.accounts.errors import Invalid, NotSignedIn
 from aigateway.accounts.new_user import NewUser
 from aigateway.accounts.service import Accounts
 from aigateway.api import shapes
-from aigateway.api.asking import Cursor, Limit, Offset, SignedIn
+from aigateway.api.asking import Cursor, Limit, Offset, SignedIn, Text
 from aigateway.api.errors import refusal
 from aigateway.api.guard import SESSION_COOKIE
 from aigateway.api.throttle import Throttle
@@ -22,29 +22,29 @@ from aigateway.api.throttle import Throttle
 class FirstUser(BaseModel):
     """The person who sets the server up."""
 
-    email: str
-    username: str
-    password: str
-    name: str = ""
+    email: Text
+    username: Text
+    password: Text
+    name: Text = ""
 
 
 class Login(BaseModel):
     """A sign-in."""
 
-    email: str
-    password: str
+    email: Text
+    password: Text
 
 
 class WantedUser(BaseModel):
     """A user to create."""
 
-    username: str
-    email: str = ""
-    password: str = ""
-    name: str = ""
-    login_type: str = ""
-    user_status: str = ""
-    roles: list[str] = []
+    username: Text
+    email: Text = ""
+    password: Text = ""
+    name: Text = ""
+    login_type: Text = ""
+    user_status: Text = ""
+    roles: list[Text] = []
     service_account: bool = False
 
     def checked(self) -> NewUser:
@@ -66,7 +66,7 @@ class WantedUser(BaseModel):
 class Roles(BaseModel):
     """The roles that a user is to have."""
 
-    roles: list[str]
+    roles: list[Text]
 
 
 def router(accounts: Accounts, throttle: Throttle) -> APIRouter:
@@ -117,7 +117,7 @@ def _add_users(routes: APIRouter, accounts: Accounts) -> None:
     @routes.get("")
     async def list_users(
         actor: SignedIn,
-        q: Annotated[str, Query(max_length=256)] = "",
+        q: Annotated[Text, Query(max_length=256)] = "",
         limit: Limit = 100,
         offset: Offset = 0,
         after_id: Cursor = None,

@@ -36,13 +36,6 @@ async def bad_tokens(world):
     asleep = await world.token(await world.user("asleep", status="dormant"))
     found = {"none": "", "junk": "junk", "expired": expired, "revoked": revoked}
     return found | {"suspended": suspended, "asleep": asleep}
-        "none": "",
-        "junk": "junk",
-        "expired": expired,
-        "revoked": revoked,
-        "suspended": suspended,
-        "asleep": asleep,
-    }
 
 
 async def test_every_route_is_closed_to_whoever_is_not_signed_in(world, client, routes):

@@ -100,8 +100,7 @@ class ChatAnswer(Answer):
 
     def on_body(self, body: bytes | bytearray) -> None:
         """Take a whole chat completion."""
-        msgspec.json.decode(body, type=dict[str, msgspec.Raw])
-        completion = _CHUNK.read(body) or _Chunk()
+        completion = _CHUNK.whole(body)
         for choice in completion.choices or ():
             for number, call in enumerate((choice.message and choice.message.tool_calls) or ()):
                 call.index = number

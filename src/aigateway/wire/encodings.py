@@ -176,7 +176,7 @@ class Decoder:
         """Give what the next bytes decode to; raise `Undecodable`, or `DecodedTooLarge` when it passes the limit."""
         for codec in self._codecs:
             try:
-                data = codec.decode(data, self._limit)
+                data = codec.decode(data, self._limit - self._decoded)
             except (zlib.error, brotli.error, zstd.ZstdError) as error:
                 raise Undecodable(f"The body is not in the content encoding that it claims ({error}).") from None
         self._decoded += len(data)

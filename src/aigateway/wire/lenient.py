@@ -38,6 +38,14 @@ class Reader(Generic[T]):
         """Read an object that has the shape; raise one of `UNREADABLE` if it has not."""
         return _decode(self._decoder, raw)
 
+    def whole(self, raw: Raw) -> T:
+        """Read what is readable of an object; raise one of `UNREADABLE`, `ValidationError` only if it is no object."""
+        try:
+            return _decode(self._decoder, raw)
+        except msgspec.ValidationError:
+            _decode(_decoder(dict[str, msgspec.Raw]), raw)
+        return self.read(raw) or self._kind()
+
     def read(self, raw: Raw) -> T | None:
         """Read what is readable; None if it is not a JSON object."""
         try:

@@ -99,8 +99,7 @@ class MessagesAnswer(Answer):
 
     def on_body(self, body: bytes | bytearray) -> None:
         """Take a whole message."""
-        msgspec.json.decode(body, type=dict[str, msgspec.Raw])
-        message = _MESSAGE.read(body) or _Message()
+        message = _MESSAGE.whole(body)
         self._take_message(message)
         for number, block in enumerate(message.content or ()):
             self._start(number, block)

@@ -18,8 +18,10 @@ LARGEST_BODY = 64 * 1024 * 1024
 """Most bytes of a JSON answer that are kept to be read."""
 LARGEST_ERROR = 1024 * 1024
 """Most bytes of an error answer that are kept to be read."""
-LARGEST_DECODED = 1024 * 1024 * 1024
+LARGEST_DECODED = 256 * 1024 * 1024
 """Most bytes that a compressed answer may decode to before observation gives up on it."""
+_STEP = 1024 * 1024
+"""Most decoded bytes that are handed on at once, so that a bomb of empty events stays small."""
 
 _ANSWERS: dict[ApiFormat, type[Answer]] = {
     ApiFormat.CHAT: ChatAnswer,
@@ -189,10 +191,13 @@ class _DecodingObserver:
         if self._decoder is None:
             return
         try:
-            self._inner.feed(self._decoder.feed(data))
+            decoded = self._decoder.feed(data)
         except Undecodable as error:
             self._decoder = None
             self._unreadable = str(error)
+            return
+        for start in range(0, len(decoded), _STEP):
+            self._inner.feed(decoded[start : start + _STEP])
 
     def facts(self) -> AnswerFacts:
         facts = self._inner.facts()

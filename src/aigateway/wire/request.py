@@ -109,16 +109,13 @@ def _decode(body: bytes) -> _Body:
     try:
         if not body.isascii():
             body.decode("utf-8")
-        return _BODY.strict(body)
+        return _BODY.whole(body)
     except UnicodeDecodeError:
         raise MalformedBody("The request body is not valid UTF-8. Send JSON encoded as UTF-8.") from None
     except RecursionError:
         raise MalformedBody("The request body is nested too deep to read. Send JSON with fewer levels.") from None
     except msgspec.ValidationError:
-        found = _BODY.read(body)
-        if found is None:
-            raise MalformedBody("The request body is JSON, but not an object. Send a JSON object.") from None
-        return found
+        raise MalformedBody("The request body is JSON, but not an object. Send a JSON object.") from None
     except msgspec.DecodeError as error:
         if not body.strip():
             raise MalformedBody("The request body is empty. Send a JSON object.") from None

@@ -111,8 +111,7 @@ class ResponsesAnswer(Answer):
 
     def on_body(self, body: bytes | bytearray) -> None:
         """Take a whole response."""
-        msgspec.json.decode(body, type=dict[str, msgspec.Raw])
-        response = _RESPONSE.read(body) or _Response()
+        response = _RESPONSE.whole(body)
         self._take_response(response)
         self._close(response.status or "completed", response)
 
@@ -187,7 +186,7 @@ class ResponsesAnswer(Answer):
         if status == "incomplete":
             reason = members(response.incomplete_details).get("reason")
             error = AnswerError("incomplete", f"The response is incomplete: {str(reason or 'no reason given')[:200]}")
-        elif status != "completed" and error is None:
+        elif status in {"failed", "cancelled"} and error is None:
             error = AnswerError(status, "")
         if error:
             self.fail(error)

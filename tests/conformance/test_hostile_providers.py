@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 
 import aiohttp
+import anthropic
+import openai
 import pytest
+from anthropic import AsyncAnthropic
+from openai import AsyncOpenAI
 from tests.support.waiting import eventually
 
 APIS = {
@@ -95,7 +99,7 @@ async def test_a_line_of_30_megabytes(compared, api, gateway):
 
 
 @pytest.mark.parametrize("api", APIS)
-@pytest.mark.parametrize("scenario", ["cut:4", "drop:4", "reset:4"])
+@pytest.mark.parametrize("scenario", ["cut:4", "drop:4", "reset:4", "split+cut:9", "split+crlf+drop:9"])
 async def test_a_stream_that_breaks_off_ends_with_an_error_event(compared, api, scenario):
     direct, relayed, row = await compared(api, scenario)
     status, data, whole, _ = relayed
@@ -167,3 +171,33 @@ async def test_a_client_that_leaves_is_noticed_upstream_and_on_record(http, simu
     row = gateway.interception(ident)
     assert row["error_type"] == "client_disconnected"
     assert row["token_usages"][0]["metadata"]["partial"] is True
+
+
+CUT_BETWEEN_EVENTS, CUT_INSIDE_AN_EVENT = "drop:6", "split+cut:13"
+
+
+@pytest.mark.parametrize("scenario", [CUT_BETWEEN_EVENTS, CUT_INSIDE_AN_EVENT])
+async def test_the_sdks_raise_when_a_stream_breaks_off(gateway, scenario):
+    """Half an event that was sent cannot be taken back: the SDK then stumbles over that half, before our event."""
+    headers = {"x-sim-scenario": scenario}
+    expected, words = (Exception, None) if scenario == CUT_INSIDE_AN_EVENT else (openai.APIError, "AI Gateway: ")
+    async with AsyncOpenAI(base_url=f"{gateway.base}/openai/v1", api_key=gateway.token, max_retries=0) as client:
+        asked = [{"role": "user", "content": "hostile ✓"}]
+        chat = await client.chat.completions.create(model="m", messages=asked, stream=True, extra_headers=headers)
+        with pytest.raises(expected, match=words):
+            await exhaust(chat)
+        responses = await client.responses.create(model="m", input="hostile ✓", stream=True, extra_headers=headers)
+        with pytest.raises(expected, match=words):
+            await exhaust(responses)
+    expected = Exception if words is None else anthropic.APIError
+    async with AsyncAnthropic(base_url=f"{gateway.base}/anthropic", api_key=gateway.token, max_retries=0) as client:
+        messages = await client.messages.create(
+            model="m", max_tokens=9, messages=asked, stream=True, extra_headers=headers
+        )
+        with pytest.raises(expected, match=words):
+            await exhaust(messages)
+
+
+async def exhaust(stream):
+    async for _ in stream:
+        pass

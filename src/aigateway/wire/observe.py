@@ -192,7 +192,7 @@ class _DecodingObserver:
             return
         try:
             decoded = self._decoder.feed(data)
-        except Undecodable as error:
+        except Exception as error:  # noqa: BLE001 - whatever the bytes are, the relay goes on
             self._decoder = None
             self._unreadable = str(error)
             return

@@ -10,6 +10,7 @@ from aigateway.api.app import create_routes
 from aigateway.api.guard import PUBLIC, Guard
 from aigateway.store import users
 from aigateway.store.engine import StoreUnavailable
+from aigateway.telemetry import logging
 
 SAFE_KEY = "Coder-Session-Token"
 
@@ -108,13 +109,17 @@ async def test_a_database_that_is_away_is_told_as_such(world, client):
     assert (answer.status_code, answer.json()["message"]) == (503, "The database is away.")
 
 
-async def test_a_mistake_of_ours_shows_nothing(world, client, monkeypatch):
+async def test_a_mistake_of_ours_shows_nothing_but_is_logged(world, client, monkeypatch, tmp_path):
     async def fail(*_args):
         raise RuntimeError("secret of the house")
 
     monkeypatch.setattr(users, "exists_any", fail)
+    log = tmp_path / "log"
+    monkeypatch.setattr(logging, "_outputs", logging._Outputs(str(log), "", ()))
     answer = await client.get("/api/v2/users/first")
+    logging._outputs.close()
     assert answer.status_code == 500
+    assert "secret of the house" in log.read_text()
     assert "secret" not in answer.text
     assert "Traceback" not in answer.text
 

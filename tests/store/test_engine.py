@@ -117,6 +117,13 @@ async def test_a_mistake_of_ours_is_not_taken_for_absence(store):
             await connection.execute(text("SELECT * FROM nonsense"))
 
 
+async def test_the_text_of_an_error_does_not_tell_values(store):
+    with pytest.raises(OperationalError) as told:
+        async with store.read() as connection:
+            await connection.execute(text("SELECT :value FROM nonsense"), {"value": "a secret prompt"})
+    assert "secret" not in str(told.value)
+
+
 async def test_a_closed_store_is_away(store):
     await store.close()
     with pytest.raises(StoreUnavailable, match="closed"):

@@ -9,16 +9,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import structlog
-
 from aigateway.accounts import tokens
 from aigateway.accounts.actor import Actor
 from aigateway.store import api_keys
 from aigateway.store.api_keys import TOKEN, Holder, Use
 from aigateway.store.engine import Store, StoreUnavailable
 from aigateway.store.times import utc_now
+from aigateway.telemetry.logging import get_logger
 
-_log = structlog.get_logger(__name__)
+_log = get_logger("accounts")
 
 FRESH_FOR = 1.0
 """Seconds for which an entry is used without asking the store."""

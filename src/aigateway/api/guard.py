@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from http.cookies import CookieError, SimpleCookie
 
-import structlog
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -15,8 +14,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from aigateway.accounts.authenticate import Authenticator
 from aigateway.api.errors import DATABASE_AWAY, INTERNAL, refusal
 from aigateway.store.engine import StoreUnavailable
+from aigateway.telemetry.logging import get_logger
 
-_log = structlog.get_logger(__name__)
+_log = get_logger("api")
 
 PUBLIC = frozenset(
     {

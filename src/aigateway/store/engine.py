@@ -169,9 +169,10 @@ def _create_engine(url: str) -> AsyncEngine:
     except ArgumentError as error:
         raise StoreUnavailable("The database's address is not a URL; check --postgres-url.") from error
     if parsed.get_backend_name() != "sqlite":
-        return create_async_engine(parsed, pool_pre_ping=True)
+        return create_async_engine(parsed, pool_pre_ping=True, hide_parameters=True)
     _create_private_file(Path(parsed.database or ""))
-    engine = create_async_engine(parsed, connect_args={"isolation_level": None})
+    # An error's text goes to the log, and must not take prompts and hashes along.
+    engine = create_async_engine(parsed, hide_parameters=True, connect_args={"isolation_level": None})
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_sqlite)
     return engine

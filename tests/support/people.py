@@ -12,18 +12,20 @@ from aigateway.accounts.authenticate import Authenticator
 from aigateway.accounts.keys import issue
 from aigateway.accounts.new_user import NewUser
 from aigateway.accounts.service import Accounts
-from aigateway.settings.model import TokenSettings
 from aigateway.store import users
 from aigateway.store.api_keys import TOKEN
 from aigateway.store.engine import Store
 from aigateway.store.users import User
 
-LIMITS = TokenSettings(
-    session_duration=timedelta(hours=24),
-    default_lifetime=timedelta(hours=168),
-    max_lifetime=timedelta(days=90),
-    disable_session_refresh=False,
-)
+
+@dataclass(frozen=True)
+class Limits:
+    session_duration: timedelta = timedelta(hours=24)
+    default_lifetime: timedelta = timedelta(hours=168)
+    max_lifetime: timedelta = timedelta(days=90)
+
+
+LIMITS = Limits()
 
 
 @dataclass

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -17,7 +18,6 @@ from aigateway.accounts.errors import Conflict, Invalid, Missing, Refused
 from aigateway.accounts.people import People
 from aigateway.accounts.roles import Permission
 from aigateway.accounts.tokens import mint
-from aigateway.settings.model import TokenSettings
 from aigateway.store import api_keys
 from aigateway.store.api_keys import TOKEN, ApiKey
 from aigateway.store.engine import Store
@@ -30,6 +30,22 @@ SESSION = "password"
 _TOKEN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
+class Lifetimes(Protocol):
+    """How long keys live: the part of the settings that matters here. All positive."""
+
+    @property
+    def session_duration(self) -> timedelta:
+        """A sign-in session, from its last use."""
+
+    @property
+    def default_lifetime(self) -> timedelta:
+        """A token that was asked for without a lifetime."""
+
+    @property
+    def max_lifetime(self) -> timedelta:
+        """The longest that a token may be asked for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Keys:
     """The keys of a store's users. A `ref` names a user: `me`, a UUID or a username."""
@@ -37,7 +53,7 @@ class Keys:
     store: Store
     authenticator: Authenticator
     people: People
-    limits: TokenSettings
+    limits: Lifetimes
     clock: Callable[[], datetime] = utc_now
 
     async def create_token(self, actor: Actor, ref: str, name: str, lifetime: timedelta | None) -> str:

@@ -6,10 +6,9 @@ from collections.abc import Callable
 from datetime import datetime
 
 from aigateway.accounts.authenticate import Authenticator
-from aigateway.accounts.keys import Keys
+from aigateway.accounts.keys import Keys, Lifetimes
 from aigateway.accounts.people import People
 from aigateway.accounts.sign_in import SignIn
-from aigateway.settings.model import TokenSettings
 from aigateway.store.engine import Store
 from aigateway.store.times import utc_now
 
@@ -24,7 +23,7 @@ class Accounts:
         self,
         store: Store,
         authenticator: Authenticator,
-        limits: TokenSettings,
+        limits: Lifetimes,
         *,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:

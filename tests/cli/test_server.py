@@ -7,7 +7,8 @@ import pytest
 
 from aigateway.cli import server
 from aigateway.cli.main import main
-from aigateway.settings.options import OPTIONS, Group
+from aigateway.settings.option import Group
+from aigateway.settings.options import OPTIONS
 from aigateway.telemetry.logging import configure
 
 
@@ -129,7 +130,8 @@ def test_the_help_is_grouped_and_whole(cli):
     for heading in (*Group, "Commands"):
         assert f"\n{heading}:\n" in result.output
     for option in OPTIONS:
-        assert f" {option.names.flag}" in result.output
+        shown = f" {option.names.flag} " in result.output or f" {option.names.flag}," in result.output
+        assert shown == (not option.hidden and not option.ignored), option.names.flag
     assert "--aibridge" not in result.output
     assert "create-admin-user" in result.output
 

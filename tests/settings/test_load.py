@@ -10,17 +10,22 @@ from aigateway.settings.errors import ConfigurationError
 from aigateway.settings.load import default_data_dir, load
 from aigateway.settings.model import (
     Address,
+    CircuitBreakerSettings,
     GatewaySettings,
     HttpSettings,
     LoggingSettings,
+    MetricsSettings,
     Settings,
+    TlsSettings,
     TokenSettings,
+    TracingSettings,
 )
+from aigateway.settings.secret import Secret
 
 
 def test_defaults(operator):
     assert operator.sets() == Settings(
-        http=HttpSettings(address=Address("127.0.0.1", 3000), access_url=None),
+        http=HttpSettings(address=Address("127.0.0.1", 3000), access_url=None, tls=None),
         gateway=GatewaySettings(
             enabled=False,
             allow_byok=True,
@@ -30,14 +35,28 @@ def test_defaults(operator):
             first_byte_timeout=timedelta(minutes=10),
             idle_timeout=timedelta(minutes=10),
             shutdown_timeout=timedelta(seconds=30),
+            rate_limit=None,
+            circuit_breaker=None,
+            send_actor_headers=False,
+            actor_header_id="X-AI-Bridge-Actor-ID",
+            actor_header_username="X-AI-Bridge-Actor-Metadata-Username",
+            actor_header_email=None,
+            retention=timedelta(days=60),
+            structured_logging=False,
+            dump_dir=None,
+            dump_max_file_size=64 * 2**20,
+            dump_max_total_size=2**30,
         ),
         tokens=TokenSettings(
             session_duration=timedelta(hours=24),
             default_lifetime=timedelta(hours=168),
             max_lifetime=timedelta(hours=876600),
             disable_session_refresh=False,
+            api_keys_retention=timedelta(days=7),
         ),
-        logging=LoggingSettings(human="/dev/stderr", json="", filter=()),
+        logging=LoggingSettings(human="/dev/stderr", json="", stackdriver="", filter=()),
+        metrics=MetricsSettings(enabled=False, address=Address("127.0.0.1", 2112)),
+        tracing=TracingSettings(enabled=False, honeycomb_api_key=None, capture_logs=False),
         data_dir=Path("/data/aigateway"),
         dev=False,
         providers=(),
@@ -67,12 +86,42 @@ def test_every_option_can_be_set(operator):
             "--max-token-lifetime": "3h",
             "--log-human": "",
             "--log-json": "/dev/stdout",
+            "--log-stackdriver": "/dev/stderr",
             "--log-filter": ["gateway", "audit"],
+            "--ai-gateway-rate-limit": "20",
+            "--ai-gateway-circuit-breaker-enabled": "true",
+            "--ai-gateway-circuit-breaker-failure-threshold": "1",
+            "--ai-gateway-circuit-breaker-interval": "2s",
+            "--ai-gateway-circuit-breaker-timeout": "3s",
+            "--ai-gateway-circuit-breaker-max-requests": "4",
+            "--ai-gateway-send-actor-headers": "true",
+            "--ai-gateway-actor-header-id": "X-Who",
+            "--ai-gateway-actor-header-username": "",
+            "--ai-gateway-actor-header-email": "X-Mail",
+            "--ai-gateway-retention": "0",
+            "--ai-gateway-structured-logging": "true",
+            "--ai-gateway-dump-dir": "/dumps",
+            "--ai-gateway-dump-max-file-size": "1KiB",
+            "--ai-gateway-dump-max-total-size": "1MiB",
+            "--tls-enable": "true",
+            "--tls-address": ":443",
+            "--tls-cert-file": "/tls/cert.pem",
+            "--tls-key-file": "/tls/key.pem",
+            "--api-keys-retention": "30d",
+            "--prometheus-enable": "true",
+            "--prometheus-address": ":9090",
+            "--trace": "true",
+            "--trace-honeycomb-api-key": "hc-key",
+            "--trace-logs": "true",
             "--data-dir": "/state",
             "--dev": "true",
         }
     )
-    assert settings.http == HttpSettings(address=Address("::1", 80), access_url="https://ai.example.com")
+    assert settings.http == HttpSettings(
+        address=Address("::1", 80),
+        access_url="https://ai.example.com",
+        tls=TlsSettings(address=Address("", 443), cert_file=Path("/tls/cert.pem"), key_file=Path("/tls/key.pem")),
+    )
     assert settings.gateway == GatewaySettings(
         enabled=True,
         allow_byok=False,
@@ -82,16 +131,35 @@ def test_every_option_can_be_set(operator):
         first_byte_timeout=timedelta(minutes=1),
         idle_timeout=timedelta(minutes=2),
         shutdown_timeout=timedelta(),
+        rate_limit=20,
+        circuit_breaker=CircuitBreakerSettings(
+            failure_threshold=1, interval=timedelta(seconds=2), timeout=timedelta(seconds=3), max_requests=4
+        ),
+        send_actor_headers=True,
+        actor_header_id="X-Who",
+        actor_header_username=None,
+        actor_header_email="X-Mail",
+        retention=None,
+        structured_logging=True,
+        dump_dir=Path("/dumps"),
+        dump_max_file_size=2**10,
+        dump_max_total_size=2**20,
     )
     assert settings.tokens == TokenSettings(
         session_duration=timedelta(hours=1),
         default_lifetime=timedelta(hours=2),
         max_lifetime=timedelta(hours=3),
         disable_session_refresh=True,
+        api_keys_retention=timedelta(days=30),
     )
     assert settings.logging == LoggingSettings(
-        human="", json="/dev/stdout", filter=(re.compile("gateway"), re.compile("audit"))
+        human="",
+        json="/dev/stdout",
+        stackdriver="/dev/stderr",
+        filter=(re.compile("gateway"), re.compile("audit")),
     )
+    assert settings.metrics == MetricsSettings(enabled=True, address=Address("", 9090))
+    assert settings.tracing == TracingSettings(enabled=True, honeycomb_api_key=Secret("hc-key"), capture_logs=True)
     assert (settings.data_dir, settings.dev) == (Path("/state"), True)
     assert [(p.name, p.base_url, p.keys[0].reveal()) for p in settings.providers] == [
         ("openai", "https://openai.example.com/v1", "sk-openai"),
@@ -175,7 +243,7 @@ def test_all_problems_of_all_sources_are_told_at_once(operator):
         yaml=(
             "ai_gateway:\n"
             "  idle_timeout: -1s\n"
-            "  max_body_size: [1]\n"
+            "  max_body_size: [1, 2]\n"
             "  anthropic_key: sk-hidden\n"
             "  idletimeout: 1s\n"
             "networking: 7\n"
@@ -197,6 +265,8 @@ def test_all_problems_of_all_sources_are_told_at_once(operator):
             "for example 127.0.0.1:3000 or [::1]:3000"
         ),
         'CODER_ACCESS_URL="ai.example.com": not an absolute URL; write it with http:// or https:// and a host',
+        'defaultTokenLifetime (coder.yaml line 8)="0": must be longer than 0; write for example 24h',
+        "introspection.logging.filter (coder.yaml line 7): holds keys or nested lists; write a regex",
         'CODER_AIBRIDGE_MAX_CONCURRENCY="-1": not a whole number from 0 to 999999999; write one, 0 for no limit',
         "ai_gateway.max_body_size (coder.yaml line 3): holds a list; write one size",
         (
@@ -212,8 +282,6 @@ def test_all_problems_of_all_sources_are_told_at_once(operator):
             "ai_gateway.anthropic_key (coder.yaml line 4): a secret cannot be in a YAML file; "
             "remove it there and set the variable CODER_AI_GATEWAY_ANTHROPIC_KEY"
         ),
-        'defaultTokenLifetime (coder.yaml line 8)="0": must be longer than 0; write for example 24h',
-        "introspection.logging.filter (coder.yaml line 7): holds keys or nested lists; write a regex",
         "CODER_AI_GATEWAY_PROVIDER_0_TYPE: provider 0 has no type; set it to one of openai, anthropic, copilot",
     ]
 

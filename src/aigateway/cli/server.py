@@ -12,7 +12,8 @@ import click
 from aigateway.settings.errors import ConfigurationError, Problem
 from aigateway.settings.load import Loaded, load
 from aigateway.settings.model import LoggingSettings
-from aigateway.settings.options import OPTIONS, Group, Option
+from aigateway.settings.option import Group, Option
+from aigateway.settings.options import OPTIONS
 from aigateway.telemetry.logging import configure
 
 _ADMIN = "create-admin-user"
@@ -55,7 +56,7 @@ class _ServerGroup(click.Group):
         for group in Group:
             with formatter.section(group.value):
                 for option in OPTIONS:
-                    if option.group is group and not option.hidden:
+                    if option.group is group and not option.hidden and not option.ignored:
                         _write_help(option, formatter)
         with formatter.section("Commands"):
             formatter.write_dl([(_ADMIN, "Make an account for an administrator, without a running server.")])
@@ -88,7 +89,7 @@ def _parameters() -> list[click.Parameter]:
         click.Option(
             [name for name in (names.short, names.flag) if name],
             multiple=option.kind.is_list,
-            hidden=option.hidden or names is not option.names,
+            hidden=option.hidden or option.ignored or names is not option.names,
         )
         for option in OPTIONS
         for names in (option.names, option.old_names)

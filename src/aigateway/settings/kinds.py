@@ -11,6 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from aigateway.settings.durations import parse_duration
 from aigateway.settings.errors import SensitiveValueError
+from aigateway.settings.header_names import read_header_name
 from aigateway.settings.model import Address
 from aigateway.settings.secret import Secret
 from aigateway.settings.sizes import parse_size
@@ -48,6 +49,13 @@ def _limit(text: str) -> int | None:
     if not re.fullmatch(r"\d{1,9}", written, re.ASCII):
         raise ValueError("not a whole number from 0 to 999999999; write one, 0 for no limit")
     return int(written) or None
+
+
+def _count(text: str) -> int:
+    count = _limit(text)
+    if count is None:
+        raise ValueError("must be more than 0; write for example 5")
+    return count
 
 
 def _size(text: str) -> int:
@@ -132,17 +140,27 @@ def _pattern(text: str) -> re.Pattern[str]:
         ) from None
 
 
-def _folder(text: str) -> Path:
+def _path(text: str) -> Path:
     if not text.strip() or "\0" in text:
-        raise ValueError("not a folder; write its path")
+        raise ValueError("not a path; write one, for example /var/lib/aigateway")
     try:
         return Path(text).expanduser().absolute()
     except RuntimeError:
         raise ValueError("the home folder is not known; write an absolute path") from None
 
 
+def _path_or_none(text: str) -> Path | None:
+    return _path(text) if text.strip() else None
+
+
+def actor_header(default: str) -> Kind:
+    """A header that tells a provider one attribute of the account; `default` is the attribute's own name."""
+    return Kind("header", lambda text: read_header_name(text, default))
+
+
 SWITCH = Kind("true|false", _switch, is_switch=True)
 LIMIT = Kind("number", _limit)
+COUNT = Kind("number", _count)
 SIZE = Kind("size", _size)
 LIFETIME = Kind("duration", _lifetime)
 TIMEOUT = Kind("duration", _timeout)
@@ -152,5 +170,7 @@ URL = Kind("url", parse_url)
 SITE = Kind("url", _site)
 SECRET = Kind("secret", parse_secret, is_secret=True)
 PATTERNS = Kind("regex", _pattern, is_list=True)
-FOLDER = Kind("folder", _folder)
+FOLDER = Kind("folder", _path)
+FOLDER_OR_NONE = Kind("folder", _path_or_none)
+FILE_OR_NONE = Kind("file", _path_or_none)
 FILE = Kind("file", str.strip)

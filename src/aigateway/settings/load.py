@@ -7,14 +7,25 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from aigateway.settings.durations import format_duration
+from aigateway.settings.consistency import inconsistencies
 from aigateway.settings.errors import ConfigurationError, Problem
 from aigateway.settings.implicit import implicit_providers
 from aigateway.settings.indexed import indexed_providers
-from aigateway.settings.model import GatewaySettings, HttpSettings, LoggingSettings, Settings, TokenSettings
-from aigateway.settings.options import CONFIG, OPTIONS
+from aigateway.settings.model import (
+    CircuitBreakerSettings,
+    GatewaySettings,
+    HttpSettings,
+    LoggingSettings,
+    MetricsSettings,
+    Settings,
+    TlsSettings,
+    TokenSettings,
+    TracingSettings,
+)
+from aigateway.settings.options import OPTIONS
 from aigateway.settings.providers import ProviderSettings, ProvidersRead, ProviderType
 from aigateway.settings.resolve import DEFAULT, Resolved, Sources, resolve
+from aigateway.settings.server_options import CONFIG
 from aigateway.settings.unknown import YAML_KEYS, unknown_flags, unknown_keys, unknown_variables
 from aigateway.settings.yaml_file import YamlFile, read_yaml
 
@@ -43,6 +54,7 @@ def load(flags: Mapping[str, Sequence[str]], environ: Mapping[str, str]) -> Load
         *unknown_flags(flags),
         *unknown_keys(file.values),
         *(problem for item in resolved.values() for problem in item.problems),
+        *inconsistencies(resolved),
         *providers.problems,
     ]
     values: dict[str, Any] = {field: item.value for field, item in resolved.items()}
@@ -98,12 +110,9 @@ def _worked_out(
             yield "data_dir", default_data_dir(environ, dev=dev)
         except RuntimeError:
             problems.append(Problem("--data-dir", None, "has no default, because the home folder is not known; set it"))
-    lifetime, longest = resolved["tokens.default_lifetime"], resolved["tokens.max_lifetime"]
-    if _duration(lifetime) > _duration(longest):
+    longest = resolved["tokens.max_lifetime"]
+    if _duration(resolved["tokens.default_lifetime"]) > _duration(longest):
         yield "tokens.default_lifetime", longest.value
-        if lifetime.source != DEFAULT:
-            message = f"is longer than any token may live ({longest.source}); shorten it, or raise that"
-            problems.append(Problem(lifetime.source, format_duration(_duration(lifetime)), message))
 
 
 def _duration(resolved: Resolved) -> timedelta:
@@ -111,11 +120,18 @@ def _duration(resolved: Resolved) -> timedelta:
 
 
 def _settings(values: Mapping[str, Any], providers: tuple[ProviderSettings, ...]) -> Settings:
+    parts = {
+        **values,
+        "http.tls": _if_enabled(TlsSettings, "tls", values),
+        "gateway.circuit_breaker": _if_enabled(CircuitBreakerSettings, "breaker", values),
+    }
     return Settings(
-        http=_section(HttpSettings, "http", values),
-        gateway=_section(GatewaySettings, "gateway", values),
-        tokens=_section(TokenSettings, "tokens", values),
-        logging=_section(LoggingSettings, "logging", values),
+        http=_section(HttpSettings, "http", parts),
+        gateway=_section(GatewaySettings, "gateway", parts),
+        tokens=_section(TokenSettings, "tokens", parts),
+        logging=_section(LoggingSettings, "logging", parts),
+        metrics=_section(MetricsSettings, "metrics", parts),
+        tracing=_section(TracingSettings, "tracing", parts),
         data_dir=values["data_dir"],
         dev=values["dev"],
         providers=tuple(provider for provider in providers if _can_serve(provider, byok=values["gateway.allow_byok"])),
@@ -126,6 +142,13 @@ def _section(section: Callable[..., _Section], name: str, values: Mapping[str, A
     """Fill a section of the settings with the options whose field begins with its name."""
     prefix = f"{name}."
     return section(**{key.removeprefix(prefix): value for key, value in values.items() if key.startswith(prefix)})
+
+
+def _if_enabled(section: Callable[..., _Section], name: str, values: Mapping[str, Any]) -> _Section | None:
+    """Fill a section that has a switch of its own, or leave it out."""
+    switch = f"{name}.enabled"
+    others = {key: value for key, value in values.items() if key != switch}
+    return _section(section, name, others) if values[switch] else None
 
 
 def _can_serve(provider: ProviderSettings, *, byok: bool) -> bool:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from aigateway.settings.providers import ProviderSettings
+from aigateway.settings.secret import Secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,17 +23,44 @@ class Address:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TlsSettings:
+    """The listener for HTTPS."""
+
+    address: Address
+    cert_file: Path
+    """PEM; absolute, perhaps not there."""
+    key_file: Path
+    """PEM; absolute, perhaps not there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HttpSettings:
     """The listener, and the address by which people reach it."""
 
     address: Address
+    tls: TlsSettings | None
+    """Served besides `address`; None when the operator did not enable it."""
     access_url: str | None
     """Without a trailing slash; None when the operator named none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CircuitBreakerSettings:
+    """When to spare a provider that is overloaded. All positive."""
+
+    failure_threshold: int
+    """Failures in a row that open the breaker."""
+    interval: timedelta
+    """After which failures are forgotten while it is closed."""
+    timeout: timedelta
+    """How long it stays open before requests may try again."""
+    max_requests: int
+    """How many may try at once then."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GatewaySettings:
-    """The data plane: whether it serves, what it admits and how long it waits."""
+    """The data plane: whether it serves, what it admits, how long it waits, and what it keeps and tells."""
 
     enabled: bool
     allow_byok: bool
@@ -40,6 +68,8 @@ class GatewaySettings:
     """Bytes."""
     max_concurrency: int | None
     """Requests in flight per replica; None for no cap."""
+    rate_limit: int | None
+    """Requests a second per replica and token; None for no cap."""
     connect_timeout: timedelta | None
     """To connect to a provider, TLS included; None waits for ever, here and below."""
     first_byte_timeout: timedelta | None
@@ -48,6 +78,23 @@ class GatewaySettings:
     """Between two pieces of an answer."""
     shutdown_timeout: timedelta
     """For requests in flight when the server is told to stop."""
+    circuit_breaker: CircuitBreakerSettings | None
+    """None when the operator did not enable it."""
+    send_actor_headers: bool
+    """Whether providers are told who asks, in the three headers below; each is None when it is not to be sent."""
+    actor_header_id: str | None
+    actor_header_username: str | None
+    actor_header_email: str | None
+    retention: timedelta | None
+    """How long records live; None for ever."""
+    structured_logging: bool
+    """Whether records are logged as well."""
+    dump_dir: Path | None
+    """Where API dumps go; absolute, perhaps not there yet; None for no dumps."""
+    dump_max_file_size: int
+    """Bytes of one dump file."""
+    dump_max_total_size: int
+    """Bytes of all dump files together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +106,8 @@ class TokenSettings:
     max_lifetime: timedelta
     disable_session_refresh: bool
     """Sessions end at their first expiry, however much they are used."""
+    api_keys_retention: timedelta | None
+    """How long sessions and tokens are kept after they expired; None for ever."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,8 +116,28 @@ class LoggingSettings:
 
     human: str
     json: str
+    stackdriver: str
     filter: tuple[re.Pattern[str], ...]
     """Selects debug lines; without any there are none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricsSettings:
+    """The listener for Prometheus."""
+
+    enabled: bool
+    address: Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TracingSettings:
+    """Traces in OpenTelemetry's form; where they go is for the `OTEL_EXPORTER_*` variables to say."""
+
+    enabled: bool
+    honeycomb_api_key: Secret | None
+    """When set, traces go to Honeycomb."""
+    capture_logs: bool
+    """Whether log lines become events of the traces."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +148,8 @@ class Settings:
     gateway: GatewaySettings
     tokens: TokenSettings
     logging: LoggingSettings
+    metrics: MetricsSettings
+    tracing: TracingSettings
     data_dir: Path
     """The folder of the embedded database and the journal; absolute, perhaps not there yet."""
     dev: bool

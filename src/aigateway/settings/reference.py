@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
-from aigateway.settings.options import OPTIONS, Group, Names, Option
+from aigateway.settings.option import Group, Names, Option
+from aigateway.settings.options import OPTIONS
 
 _HEAD = "| Flag | Variable | YAML | Value | Default | Meaning |\n|---|---|---|---|---|---|"
 _OLD_HEAD = "| Old flag | Old variable | Old YAML | Now |\n|---|---|---|---|"
@@ -18,12 +19,12 @@ def options_reference() -> str:
 
 def _lines() -> Iterator[str]:
     for group in Group:
-        rows = [_row(option) for option in OPTIONS if option.group is group and not option.hidden]
+        rows = [_row(option) for option in OPTIONS if option.group is group and not option.ignored]
         yield f"### {group}\n\n{_HEAD}"
         yield from rows
         yield ""
     yield f"### Old names\n\n{_OLD_HEAD}"
-    yield from (_old_row(option.old_names, option) for option in OPTIONS if option.old_names)
+    yield from (_old_row(option.old_names, option) for option in OPTIONS if option.old_names and not option.ignored)
 
 
 def _row(option: Option) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from aigateway.settings.errors import Problem, SensitiveValueError
-from aigateway.settings.options import Names, Option
+from aigateway.settings.option import Names, Option
 from aigateway.settings.yaml_file import YamlValue
 
 DEFAULT = "default"
@@ -81,7 +81,7 @@ def _refusal(option: Option, value: YamlValue) -> str | None:
         return f"a secret cannot be in a YAML file; remove it there and set the variable {option.names.env}"
     if value.texts is None:
         return f"holds keys or nested lists; write a {option.kind.metavar}"
-    if value.is_list and not option.kind.is_list:
+    if value.is_list and not option.kind.is_list and len(value.texts) != 1:
         return f"holds a list; write one {option.kind.metavar}"
     return None
 
@@ -106,6 +106,8 @@ def _read(option: Option, given: _Given) -> tuple[object, tuple[Problem, ...]]:
 
 
 def _warnings(option: Option, new: list[_Given], old: list[_Given]) -> tuple[str, ...]:
+    if option.ignored:
+        return (f"{(new or old)[0].form} has no effect in this product; remove it.",)
     if not old:
         return ()
     if new:

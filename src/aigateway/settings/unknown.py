@@ -9,7 +9,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from aigateway.settings.errors import Problem
 from aigateway.settings.implicit import BEDROCK_VARIABLES
 from aigateway.settings.indexed import NEW_PREFIX, OLD_PREFIX
-from aigateway.settings.options import OPTIONS, Names
+from aigateway.settings.option import Names
+from aigateway.settings.options import OPTIONS
 from aigateway.settings.yaml_file import YamlValue
 
 _NAMES: tuple[Names, ...] = tuple(names for option in OPTIONS for names in (option.names, option.old_names) if names)

@@ -186,3 +186,37 @@ async def test_a_stopping_gateway_takes_nothing_new(stage):
     answer = await stage.ask("openai/v1/responses", RESPONSES)
     assert answer.status == 503
     assert answer.headers["retry-after"] == "1"
+
+
+HALF = {
+    "openai/v1/chat/completions": b'data: {"id":"c","choices":[]}\n\ndata: {"id":"c","cho',
+    "openai/v1/responses": b'event: response.created\ndata: {"type":"response.created","resp',
+    "anthropic/v1/messages": b'event: message_start\ndata: {"type":"message_st',
+}
+
+
+@pytest.mark.parametrize(("path", "payload"), APIS)
+async def test_half_an_event_is_never_followed_by_something_that_reads_as_its_end(stage, path, payload):
+    """OpenAI's SDKs would choke on the half event before they saw ours; Anthropic's skip it as a ping."""
+
+    async def answer_half(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+        writer.write(head + b"%x\r\n%s\r\n" % (len(HALF[path]), HALF[path]))
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer_half, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        name = path.split("/")[0]
+        stage.providers[name] = provider(name, base_url=f"http://127.0.0.1:{port}")
+        answer = await stage.ask(path, payload | {"stream": True})
+    _, ended, _, _ = await stage.record()
+    assert ended.error_type == "upstream_truncated"
+    if name == "anthropic":
+        assert answer.body.startswith(HALF[path] + b"\nevent: ping\n\n")
+        assert b"event: error\n" in answer.body
+    else:
+        assert answer.body == HALF[path]
+        assert not answer.complete

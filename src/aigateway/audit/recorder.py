@@ -132,7 +132,8 @@ class Recorder:
                 metadata=metadata,
             )
         ]
-        if request.prompt is not None:
+        # A sub-agent's prompt was written by the model that called it, not by a person.
+        if request.prompt is not None and not client.sub_agent:
             records.append(
                 PromptUsage(
                     interception_id=interception_id,

@@ -54,10 +54,9 @@ class Admitter:
         """
         announced = headers.get("content-length", "")
         if announced.isdecimal() and int(announced) > self.max_body_size:
-            raise self.too_large()
+            raise too_large(self.max_body_size)
 
-    def too_large(self) -> Refusal:
-        """The refusal of a body that is over the limit."""
-        return Refusal(
-            413, f"the request body is over {self.max_body_size} bytes (--ai-gateway-max-body-size). Send less."
-        )
+
+def too_large(limit: int) -> Refusal:
+    """The refusal of a body that is over the limit in bytes, as sent or once decoded."""
+    return Refusal(413, f"the request body is over {limit} bytes (--ai-gateway-max-body-size). Send less.")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from aigateway.gateway.admit import Admitter
+from aigateway.gateway.admit import Admitter, too_large
 from aigateway.gateway.refusal import Refusal
 from aigateway.gateway.request import Receive
-from aigateway.wire.encodings import Undecodable, decode_body
+from aigateway.wire.encodings import DecodedTooLarge, Undecodable, decode_body
 from aigateway.wire.facts import ApiFormat, RequestFacts
 from aigateway.wire.request import MalformedBody, read_request
 
@@ -33,7 +33,7 @@ async def read(receive: Receive, admitter: Admitter) -> bytes:
         piece = message.get("body", b"")
         size += len(piece)
         if size > admitter.max_body_size:
-            raise admitter.too_large()
+            raise too_large(admitter.max_body_size)
         pieces.append(piece)
         if not message.get("more_body", False):
             return pieces[0] if len(pieces) == 1 else b"".join(pieces)
@@ -43,12 +43,14 @@ def view(api: ApiFormat, body: bytes, headers: Mapping[str, str], limit: int) ->
     """What the body says. A compressed one is decoded for the view only.
 
     Raises:
-        Refusal: 400 when it cannot be read, 501 for a background request.
+        Refusal: 400 when it cannot be read, 413 when it is over the limit once decoded, 501 for a background request.
 
     """
     encoding = headers.get("content-encoding", "")
     try:
         facts = read_request(api, decode_body(body, encoding, limit) if encoding else body)
+    except DecodedTooLarge:
+        raise too_large(limit) from None
     except (MalformedBody, Undecodable) as error:
         raise Refusal(400, str(error)) from None
     if facts.background:

@@ -96,6 +96,15 @@ class Relay:
 
         Returning without the last message makes the server close the connection.
         """
-        if self._started and is_event_stream(self._answer) and not header(self._answer, b"content-encoding"):
+        if self._started and self._takes_an_event():
             event = error_event(self._api, f"AI Gateway: {message}", type="api_error")
             await self._send({"type": "http.response.body", "body": event, "more_body": False})
+
+    def _takes_an_event(self) -> bool:
+        """Whether an event sent now is read as one: not in a compressed stream, nor in the middle of an event.
+
+        Anthropic's error event turns what was half sent into a ping, so that one can come anywhere.
+        """
+        if not is_event_stream(self._answer) or header(self._answer, b"content-encoding"):
+            return False
+        return self._api is ApiFormat.MESSAGES or not self._witness.mid_event

@@ -15,6 +15,10 @@ _OVERLOADED = frozenset({503, 529})
 class Witness(Protocol):
     """Sees each piece before the client does."""
 
+    @property
+    def mid_event(self) -> bool:
+        """Whether the last piece ended inside an event of a stream."""
+
     async def begin(self) -> None:
         """Before the status goes out. Raises `JournalUnavailable`."""
 
@@ -42,6 +46,17 @@ class Recording:
         self._bytes = 0
         self._first_byte_ms: int | None = None
         self._begun = False
+        self._mid_event = False
+
+    @property
+    def mid_event(self) -> bool:
+        """Inside an event, as far as the observer knows."""
+        return self._mid_event or self._observer.mid_event
+
+    def _facts(self) -> AnswerFacts:
+        # Asking for the facts ends the observation: half an event is forgotten then.
+        self._mid_event = self._observer.mid_event
+        return self._observer.facts()
 
     async def begin(self) -> None:
         """Wait until the request is on record."""
@@ -61,7 +76,7 @@ class Recording:
         """Put the usage and the end on record, unless they are."""
         if self._interception.closed:
             return True
-        facts = self._observer.facts()
+        facts = self._facts()
         whole = facts.complete or not self._streaming or self._status >= 400 or facts.error is not None
         error_type, message = self._verdict(facts, whole=whole)
         await self._interception.close(self._outcome(error_type, message, facts), facts)
@@ -70,7 +85,7 @@ class Recording:
     def cut(self, error_type: str, message: str) -> None:
         """Put what is known on record, as far as it got."""
         if not self._interception.closed:
-            facts = self._observer.facts()
+            facts = self._facts()
             self._interception.close(self._outcome(error_type, message, facts), facts)
 
     def _verdict(self, facts: AnswerFacts, *, whole: bool) -> tuple[str | None, str | None]:
@@ -102,6 +117,9 @@ class Recording:
 
 class Unrecorded:
     """Passing through: nothing is observed."""
+
+    mid_event = True
+    """For all it knows."""
 
     async def begin(self) -> None:
         """Nothing to wait for."""

@@ -22,6 +22,8 @@ def subject(**changes):
         "credential_kind": "centralized",
         "credential_hint": "sk-1...2345",
         "user_agent": "codex/1",
+        "method": "POST",
+        "route": "/v1/responses",
     }
     return Subject(**fields | changes)
 
@@ -107,9 +109,9 @@ async def test_what_is_known_of_an_answer_that_was_cut_is_marked_partial(journal
     assert len(ended.error_message) == 1024
 
 
-@pytest.mark.parametrize("empty", ["initiator_id", "username", "provider_type", "provider_name"])
+@pytest.mark.parametrize("empty", ["initiator_id", "username", "provider_type", "provider_name", "route"])
 def test_there_is_no_interception_of_nobody(empty):
-    with pytest.raises(ValueError, match="needs an initiator and a provider"):
+    with pytest.raises(ValueError, match="needs an initiator, a provider and a route"):
         subject(**{empty: ""})
 
 

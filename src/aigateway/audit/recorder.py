@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 import uuid
 from asyncio import Future
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 from aigateway.audit.clock import timestamp
 from aigateway.audit.journal import Journal
@@ -22,14 +23,17 @@ from aigateway.store.records import (
 )
 from aigateway.wire.facts import AnswerFacts, ClientFacts, RequestFacts, ToolCall
 
-_UNKNOWN_MODEL = "coder-aibridge-unknown"
+UNKNOWN_MODEL = "coder-aibridge-unknown"
 """What the record names a model that the request does not name (data-plane spec 7.1)."""
 _MAX_ERROR_MESSAGE = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Who asks, with whose credential, of which provider. None of it may be empty but the hint and the token id."""
+    """Who asks, with whose credential, of which provider, and on what way.
+
+    None of it may be empty but the hint, the token id and the user agent.
+    """
 
     initiator_id: str
     username: str
@@ -39,10 +43,14 @@ class Subject:
     credential_kind: str
     credential_hint: str
     user_agent: str
+    method: str
+    """The HTTP method."""
+    route: str
+    """The path behind the provider's name: `/v1/messages`."""
 
     def __post_init__(self) -> None:
-        if not (self.initiator_id and self.username and self.provider_type and self.provider_name):
-            raise ValueError("an interception needs an initiator and a provider")
+        if not (self.initiator_id and self.username and self.provider_type and self.provider_name and self.route):
+            raise ValueError("an interception needs an initiator, a provider and a route")
         if self.credential_kind not in ("centralized", "byok"):
             raise ValueError(f"no such credential kind: {self.credential_kind}")
 
@@ -60,6 +68,10 @@ class Outcome:
     metadata: dict[str, Any] = field(default_factory=dict)
 
 
+Ending = Callable[[Outcome, AnswerFacts | None, Future[None]], None]
+"""Is told how an interception ended, and gets the future that is done once that is on record; must not raise."""
+
+
 class Interception:
     """One request on record. It has begun; `close` ends it, once."""
 
@@ -70,10 +82,15 @@ class Interception:
         self.closed = False
         self._journal = journal
         self._began = began
+        self._endings: tuple[Ending, ...] = ()
 
     def elapsed_ms(self) -> int:
         """Milliseconds since the request was accepted."""
         return round((time.monotonic() - self._began) * 1000)
+
+    def on_close(self, tell: Ending) -> None:
+        """Let somebody know when it ends."""
+        self._endings += (tell,)
 
     def close(self, outcome: Outcome, facts: AnswerFacts | None) -> Future[None]:
         """Put what the answer used and did, and the end, on record in one commit; the future is done when it is."""
@@ -95,7 +112,22 @@ class Interception:
                 metadata=outcome.metadata,
             )
         )
-        return self._journal.append(records)
+        committed = self._journal.append(records)
+        for tell in self._endings:
+            tell(outcome, facts, committed)
+        return committed
+
+
+def typed_prompt(request: RequestFacts, client: ClientFacts) -> str | None:
+    """What a person typed; None for what a sub-agent asks, since the model that called it wrote that."""
+    return None if client.sub_agent else request.prompt
+
+
+class Records(Protocol):
+    """Opens interceptions: the recorder, or another around it."""
+
+    def open(self, subject: Subject, request: RequestFacts, client: ClientFacts, request_bytes: int) -> Interception:
+        """Put the start and the prompt of a request on record, without waiting for the commit."""
 
 
 class Recorder:
@@ -120,7 +152,7 @@ class Recorder:
                 api_key_id=subject.api_key_id,
                 provider=subject.provider_type,
                 provider_name=subject.provider_name,
-                model=request.model or _UNKNOWN_MODEL,
+                model=request.model or UNKNOWN_MODEL,
                 client=client.client,
                 client_session_id=client.session_id,
                 correlating_tool_call_id=request.correlating_tool_call_id,
@@ -132,14 +164,13 @@ class Recorder:
                 metadata=metadata,
             )
         ]
-        # A sub-agent's prompt was written by the model that called it, not by a person.
-        if request.prompt is not None and not client.sub_agent:
+        if (prompt := typed_prompt(request, client)) is not None:
             records.append(
                 PromptUsage(
                     interception_id=interception_id,
                     id=str(uuid.uuid4()),
                     msg_id="",
-                    prompt=request.prompt,
+                    prompt=prompt,
                     created_at=now,
                 )
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aigateway.audit.journal import JournalUnavailable
-from aigateway.audit.recorder import Interception, Outcome, Recorder, Subject
+from aigateway.audit.recorder import Interception, Outcome, Records, Subject
 from aigateway.gateway.body import view
 from aigateway.gateway.credentials import credential_of
 from aigateway.gateway.exchange import Exchange, Interrupted, Reason
@@ -14,7 +14,9 @@ from aigateway.gateway.request import Receive, Request, Send
 from aigateway.gateway.transport import UpstreamAnswer
 from aigateway.gateway.upstream import Upstream
 from aigateway.gateway.witness import Recording
+from aigateway.providers.actor_headers import ActorHeaders
 from aigateway.providers.credentials import Credential
+from aigateway.providers.headers import OwnHeaders
 from aigateway.wire.clients import identify
 from aigateway.wire.facts import ApiFormat, RequestFacts
 from aigateway.wire.observe import observer_for
@@ -23,11 +25,20 @@ from aigateway.wire.observe import observer_for
 class Interceptor:
     """Relays requests that are attributed and recorded."""
 
-    def __init__(self, *, recorder: Recorder, upstream: Upstream, in_flight: InFlight, max_body_size: int) -> None:
+    def __init__(
+        self,
+        *,
+        recorder: Records,
+        upstream: Upstream,
+        in_flight: InFlight,
+        max_body_size: int,
+        actor_headers: ActorHeaders,
+    ) -> None:
         self._recorder = recorder
         self._upstream = upstream
         self._in_flight = in_flight
         self._max_body_size = max_body_size
+        self._actor_headers = actor_headers
 
     async def run(self, request: Request, api: ApiFormat, receive: Receive, send: Send) -> None:
         """Serve one request.
@@ -65,6 +76,8 @@ class Interceptor:
             credential_kind=credential.kind,
             credential_hint=credential.hint,
             user_agent=request.headers.get("user-agent", ""),
+            method=request.method,
+            route=provider.routes.prefix + request.route.path,
         )
         return self._recorder.open(subject, facts, identify(request.headers, facts), len(request.body))
 
@@ -79,7 +92,7 @@ class Interceptor:
     ) -> None:
         try:
             with exchange.interruptible():
-                answer = await self._upstream.call(request, credential)
+                answer = await self._upstream.call(request, credential, self._told(request))
         except Interrupted as interrupted:
             if interrupted.reason is Reason.CLIENT_GONE:
                 interception.close(
@@ -90,6 +103,10 @@ class Interceptor:
         headers = [(INTERCEPTION_HEADER, interception.id.encode())]
         relay = Relay(answer, send, api, _recording(interception, api, answer))
         await relay.run(exchange, headers, self._upstream.idle_timeout)
+
+    def _told(self, request: Request) -> OwnHeaders:
+        actor = request.actor
+        return self._actor_headers.telling(request.route.provider.type, actor.user_id, actor.username, actor.email)
 
     async def _record_refusal(self, interception: Interception, refusal: Refusal) -> None:
         if interception.closed:

@@ -63,6 +63,8 @@ class Journal:
         self._queue: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._failure: str | None = None
+        self.failures = 0
+        """Commits that failed since the start."""
         self.appended = asyncio.Event()
         """Set after every commit of new entries; the shipper clears it."""
 
@@ -210,6 +212,7 @@ class Journal:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             self._failure = str(error)
+            self.failures += 1
             reason = JournalUnavailable(f"cannot write {self.path.name}: {error}")
             return [(work, reason) for work in batch]
         self._failure = None

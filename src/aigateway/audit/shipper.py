@@ -31,6 +31,10 @@ class Shipper:
         self._apply = apply
         self._task: asyncio.Task[None] | None = None
         self._failures = 0
+        self.failures = 0
+        """Attempts that failed since the start."""
+        self.rejected = 0
+        """Entries set aside since the start."""
 
     async def adopt(self) -> int:
         """End what a process that died had begun, as *interrupted*; says how many interceptions that were."""
@@ -96,6 +100,7 @@ class Shipper:
                 raise
             except Exception as error:  # noqa: BLE001 - kept in the journal's own table, with the reason
                 await self._journal.reject(entry.seq, _reason(error))
+                self.rejected += 1
                 _log.error(
                     "a record was set aside in the journal, since the store refuses it",
                     seq=entry.seq,
@@ -124,6 +129,7 @@ class Shipper:
             place = "journal" if isinstance(error, JournalUnavailable) else "store"
             _log.error("records wait in the journal", unavailable=place, error=_reason(error))
         self._failures += 1
+        self.failures += 1
         await asyncio.sleep(delay)
 
 

@@ -17,6 +17,7 @@ from aigateway.gateway.inflight import InFlight
 from aigateway.gateway.intercept import Interceptor
 from aigateway.gateway.passthrough import PassThrough
 from aigateway.gateway.upstream import Upstream
+from aigateway.providers.actor_headers import ActorHeaders
 from aigateway.store.engine import StoreUnavailable
 from aigateway.store.records import InterceptionEnd, InterceptionStart, PromptUsage, TokenUsage
 from tests.providers.making import provider
@@ -131,6 +132,7 @@ class Stage:
         self.allow_byok = True
         self.first_byte_timeout = 20.0
         self.idle_timeout = 20.0
+        self.actor_headers = ActorHeaders()
 
     @property
     def app(self):
@@ -144,8 +146,9 @@ class Stage:
                 upstream=upstream,
                 in_flight=self.in_flight,
                 max_body_size=self.admitter.max_body_size,
+                actor_headers=self.actor_headers,
             ),
-            pass_through=PassThrough(upstream=upstream, in_flight=self.in_flight),
+            pass_through=PassThrough(upstream=upstream, in_flight=self.in_flight, actor_headers=self.actor_headers),
             allow_byok=self.allow_byok,
         )
 

@@ -8,6 +8,7 @@ import json
 import pytest
 
 from aigateway.audit.journal import JournalUnavailable
+from aigateway.providers.actor_headers import ActorHeaders
 from aigateway.store.records import InterceptionEnd, InterceptionStart, TokenUsage
 from tests.gateway.stage import ALICE, CHAT, MESSAGES, OTHER, RESPONSES, TOKEN
 
@@ -286,3 +287,21 @@ async def test_no_answer_ends_before_what_it_used_is_on_record(stage, path, payl
 
     await stage.ask(path, payload | {"stream": stream}, on_piece=on_piece)
     assert seen == [True]
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "told"),
+    [("openai/v1/chat/completions", {}, ALICE.user_id), ("copilot/chat/completions", BYOK, None)],
+)
+async def test_providers_are_told_who_asks_when_the_operator_wants_it(stage, path, headers, told):
+    stage.actor_headers = ActorHeaders(b"x-who", b"x-name", b"x-mail")
+    await stage.ask(path, CHAT, headers={"x-who": "forged", **headers})
+    received = stage.sim.requests[-1]
+    names = [received.header(name) for name in ("x-who", "x-name", "x-mail")]
+    assert names == ([told, ALICE.username, ALICE.email] if told else [None] * 3)
+
+
+async def test_what_passes_through_tells_nobody_who_asks(stage):
+    stage.actor_headers = ActorHeaders(b"x-who")
+    await stage.ask("openai/v1/models", method="GET", headers={"x-who": "forged"})
+    assert stage.sim.requests[-1].header("x-who") is None

@@ -20,8 +20,9 @@ from aigateway.gateway.inflight import InFlight
 from aigateway.gateway.intercept import Interceptor
 from aigateway.gateway.passthrough import PassThrough
 from aigateway.gateway.upstream import Upstream
+from aigateway.providers.actor_headers import actor_headers
 from aigateway.providers.provider import Provider, build
-from aigateway.settings.model import GatewaySettings, Settings
+from aigateway.settings.model import Settings
 from aigateway.settings.providers import ProviderSettings
 from aigateway.store.engine import Store
 from aigateway.store.ingest import apply
@@ -65,7 +66,7 @@ async def running(settings: Settings, providers: Sequence[ProviderSettings]) -> 
             shipper = Shipper(journal, partial(apply, store))
             await shipper.adopt()
             shipper.start()
-            services = _wire(settings.gateway, providers, store, journal, shipper)
+            services = _wire(settings, providers, store, journal, shipper)
             transport = services[1]
             try:
                 yield services[0]
@@ -80,8 +81,9 @@ async def running(settings: Settings, providers: Sequence[ProviderSettings]) -> 
 
 
 def _wire(
-    settings: GatewaySettings, configured: Sequence[ProviderSettings], store: Store, journal: Journal, shipper: Shipper
+    everything: Settings, configured: Sequence[ProviderSettings], store: Store, journal: Journal, shipper: Shipper
 ) -> tuple[Services, AiohttpTransport]:
+    settings = everything.gateway
     providers = {provider.name: build(provider) for provider in configured}
     transport = AiohttpTransport(connect_timeout=seconds(settings.connect_timeout))
     upstream = Upstream(
@@ -91,16 +93,21 @@ def _wire(
     )
     in_flight = InFlight()
     admitter = Admitter(settings.max_concurrency, settings.max_body_size)
-    authenticator = Authenticator(store)
+    authenticator = Authenticator(store, sliding_sessions=not everything.tokens.disable_session_refresh)
+    told = actor_headers(settings)
     interceptor = Interceptor(
-        recorder=Recorder(journal), upstream=upstream, in_flight=in_flight, max_body_size=settings.max_body_size
+        recorder=Recorder(journal),
+        upstream=upstream,
+        in_flight=in_flight,
+        max_body_size=settings.max_body_size,
+        actor_headers=told,
     )
     endpoint = Endpoint(
         providers=providers,
         admitter=admitter,
         authenticator=authenticator,
         interceptor=interceptor,
-        pass_through=PassThrough(upstream=upstream, in_flight=in_flight),
+        pass_through=PassThrough(upstream=upstream, in_flight=in_flight, actor_headers=told),
         allow_byok=settings.allow_byok,
     )
     services = Services(

@@ -10,14 +10,16 @@ from aigateway.gateway.relay import Relay
 from aigateway.gateway.request import Receive, Request, Send
 from aigateway.gateway.upstream import Upstream
 from aigateway.gateway.witness import Unrecorded
+from aigateway.providers.actor_headers import ActorHeaders
 
 
 class PassThrough:
     """Relays requests of the routes that are not recorded."""
 
-    def __init__(self, *, upstream: Upstream, in_flight: InFlight) -> None:
+    def __init__(self, *, upstream: Upstream, in_flight: InFlight, actor_headers: ActorHeaders) -> None:
         self._upstream = upstream
         self._in_flight = in_flight
+        self._own_headers = actor_headers.withheld
 
     async def run(self, request: Request, receive: Receive, send: Send) -> None:
         """Serve one request.
@@ -31,7 +33,7 @@ class PassThrough:
             exchange.watch_client(receive)
             try:
                 with exchange.interruptible():
-                    answer = await self._upstream.call(request, credential)
+                    answer = await self._upstream.call(request, credential, self._own_headers)
                 relay = Relay(answer, send, request.route.provider.routes.speaks, Unrecorded())
                 await relay.run(exchange, [], self._upstream.idle_timeout)
             except Interrupted as interrupted:

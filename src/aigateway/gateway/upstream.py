@@ -16,7 +16,7 @@ from aigateway.gateway.transport import (
     UpstreamRequest,
 )
 from aigateway.providers.credentials import Credential
-from aigateway.providers.headers import to_upstream
+from aigateway.providers.headers import OwnHeaders, to_upstream
 
 
 class Upstream:
@@ -28,7 +28,7 @@ class Upstream:
         self._first_byte_timeout = first_byte_timeout
         self.idle_timeout = idle_timeout
 
-    async def call(self, request: Request, credential: Credential) -> UpstreamAnswer:
+    async def call(self, request: Request, credential: Credential, own_headers: OwnHeaders) -> UpstreamAnswer:
         """Send the client's request as the provider gets it, and wait for the answer's headers.
 
         The body is the same; the place, the credential and the headers of `to_upstream` are not.
@@ -40,7 +40,7 @@ class Upstream:
         upstream = UpstreamRequest(
             method=request.method,
             url=request.route.provider.url(request.route.path, request.query),
-            headers=to_upstream(request.raw_headers, credential.header),
+            headers=to_upstream(request.raw_headers, credential.header, own_headers),
             body=request.body,
         )
         try:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 RawHeaders = list[tuple[bytes, bytes]]
+OwnHeaders = Sequence[tuple[bytes, bytes | None]]
+"""Headers that are the gateway's alone to say: what a client sends under these names is never sent on. None: unsaid."""
 
 _HOP_BY_HOP = frozenset(
     {
@@ -39,8 +41,10 @@ _NEVER_DOWNSTREAM = _HOP_BY_HOP | {b"set-cookie", b"server", b"alt-svc"}
 _READABLE_ENCODINGS = frozenset({b"identity", b"gzip", b"x-gzip", b"deflate", b"br", b"zstd"})
 
 
-def to_upstream(headers: Iterable[tuple[bytes, bytes]], credential: tuple[bytes, bytes] | None) -> RawHeaders:
-    """The client's headers as the provider may see them, with the one credential that it is to see."""
+def to_upstream(
+    headers: Iterable[tuple[bytes, bytes]], credential: tuple[bytes, bytes] | None, own: OwnHeaders = ()
+) -> RawHeaders:
+    """The client's headers as the provider may see them, with the one credential that it is to see, and our `own`."""
     kept: RawHeaders = []
     named: frozenset[bytes] = frozenset()
     for name, value in headers:
@@ -54,6 +58,10 @@ def to_upstream(headers: Iterable[tuple[bytes, bytes]], credential: tuple[bytes,
             kept.append((name, value))
     if named:
         kept = [header for header in kept if header[0] not in named]
+    if own:
+        ours = {name for name, _ in own}
+        kept = [header for header in kept if header[0] not in ours]
+        kept += [(name, value) for name, value in own if value is not None]
     if credential is not None:
         kept.append(credential)
     return kept

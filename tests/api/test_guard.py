@@ -11,6 +11,7 @@ from aigateway.api.guard import PUBLIC, Guard
 from aigateway.store import users
 from aigateway.store.engine import StoreUnavailable
 from aigateway.telemetry import logging
+from aigateway.telemetry.entry import Entry
 
 SAFE_KEY = "Coder-Session-Token"
 
@@ -115,7 +116,7 @@ async def test_a_mistake_of_ours_shows_nothing_but_is_logged(world, client, monk
 
     monkeypatch.setattr(users, "exists_any", fail)
     log = tmp_path / "log"
-    monkeypatch.setattr(logging, "_outputs", logging._Outputs(str(log), "", ()))
+    monkeypatch.setattr(logging, "_outputs", logging._Outputs([(str(log), Entry.as_human)]))
     answer = await client.get("/api/v2/users/first")
     logging._outputs.close()
     assert answer.status_code == 500

@@ -1,13 +1,18 @@
 import json
 import logging
+import os
 import re
+import subprocess
+import sys
+import time
 import warnings
+from pathlib import Path
 
 import aiosqlite
 import pytest
 
 from aigateway.settings.secret import Secret
-from aigateway.telemetry.logging import configure, get_logger
+from aigateway.telemetry.logging import configure, flush, get_logger, lost, reopen
 
 
 @pytest.fixture
@@ -31,10 +36,12 @@ class Log:
 
     @property
     def human(self):
+        flush()
         return self.human_path.read_text().splitlines()
 
     @property
     def json(self):
+        flush()
         return [json.loads(line) for line in self.json_path.read_text().splitlines()]
 
 
@@ -53,6 +60,15 @@ def test_both_forms_at_once(log):
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z", line["ts"])
     assert len(log.human) == 1
     assert log.human[0].endswith("[warn]  gateway.upstream: key cools down  provider=openai status=429")
+
+
+def test_both_forms_at_one_destination_do_not_mix(log):
+    configure(human=str(log.human_path), json=str(log.human_path))
+    for number in range(200):
+        get_logger("a").info("long", number=number, text="x" * 10_000)
+    lines = log.human
+    assert [json.loads(line)["fields"]["number"] for line in lines[1::2]] == list(range(200))
+    assert all("] " in line and line.endswith("x") for line in lines[::2])
 
 
 def test_either_form_alone(log):
@@ -97,19 +113,20 @@ async def test_debug_entries_never_repeat_what_is_stored(log, tmp_path):
     log.configure(debug=[".*"])
     async with aiosqlite.connect(tmp_path / "database") as database:
         await database.execute("select ?", ("a prompt",))
+    flush()
     assert "a prompt" not in log.human_path.read_text()
 
 
 def test_libraries_go_the_same_way(log):
     log.configure()
-    logging.getLogger("uvicorn.error").info("Started %s", "server\nforged")
-    logging.getLogger("uvicorn.error").warning("wrong format %d", "x")
+    logging.getLogger("some.library").info("Started %s", "server\nforged")
+    logging.getLogger("some.library").warning("wrong format %d", "x")
     first, second = log.json
     assert first["msg"] == "Started server\nforged"
-    assert first["logger_names"] == ["uvicorn", "error"]
+    assert first["logger_names"] == ["some", "library"]
     assert first["func"] == "test_libraries_go_the_same_way"
     assert (second["msg"], second["level"]) == ("wrong format %d", "WARN")
-    assert log.human[0].endswith(r"[info]  uvicorn.error: Started server\nforged")
+    assert log.human[0].endswith(r"[info]  some.library: Started server\nforged")
 
 
 def test_python_warnings_are_logged(log):
@@ -144,6 +161,7 @@ def test_a_secret_is_never_written(log):
     get_logger("a").info(
         "start", key=Secret("sk-very-secret-value-indeed"), keys=[Secret("sk-very-secret-value-indeed")]
     )
+    flush()
     written = log.human_path.read_text() + log.json_path.read_text()
     assert "sk-v...deed" in written
     assert "very-secret" not in written
@@ -156,3 +174,109 @@ def test_a_destination_that_cannot_be_opened_leaves_the_log_as_it_was(log, tmp_p
     assert caught.value.filename == str(tmp_path / "none" / "log")
     get_logger("a").info("still here")
     assert [line["msg"] for line in log.json] == ["still here"]
+
+
+def test_google_clouds_form(log, tmp_path):
+    path = tmp_path / "stackdriver"
+    configure(human="", json="", stackdriver=str(path))
+    get_logger("a.b").warning("key cools down", severity="DEBUG", message="forged")
+    flush()
+    line = json.loads(path.read_text())
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z", line.pop("time"))
+    place = line.pop("logging.googleapis.com/sourceLocation")
+    assert (place["file"], place["function"]) == ("telemetry/test_logging.py", "test_google_clouds_form")
+    assert line == {
+        "severity": "WARNING",
+        "message": "key cools down",
+        "logger_names": ["a", "b"],
+        "fields": {"severity": "DEBUG", "message": "forged"},
+    }
+
+
+def test_libraries_that_tell_no_news_are_heard_when_they_warn_or_are_asked_for(log):
+    log.configure()
+    logging.getLogger("uvicorn.error").info("no")
+    logging.getLogger("alembic.runtime.plugins").info("no")
+    logging.getLogger("uvicorn.error").warning("yes")
+    log.configure(debug=["nothing"])
+    logging.getLogger("uvicorn.error").info("asked for")
+    assert [line["msg"] for line in log.json] == ["yes", "asked for"]
+
+
+def test_files_are_opened_again_by_their_names(log):
+    log.configure()
+    get_logger("a").info("before")
+    flush()
+    for path in (log.human_path, log.json_path):
+        path.rename(f"{path}.1")
+    reopen()
+    get_logger("a").info("after")
+    assert [line["msg"] for line in log.json] == ["after"]
+    assert len(log.human) == 1
+
+
+def test_a_file_that_cannot_be_opened_again_is_kept_and_told(log, tmp_path):
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    configure(human=str(log.human_path), json=str(folder / "json"))
+    folder.rename(tmp_path / "moved")
+    reopen()
+    flush()
+    line = json.loads((tmp_path / "moved" / "json").read_text())
+    assert (line["level"], line["fields"]["error"]) == ("ERROR", "No such file or directory")
+    assert log.human[0].endswith(f'destination={folder / "json"} error="No such file or directory"')
+
+
+def test_losses_are_counted_and_told_to_the_other_destinations(log):
+    before = lost()
+    configure(human=str(log.human_path), json="/dev/full")
+    get_logger("a").info("lost in one of two")
+    flush()
+    assert lost() == before + 1
+    assert log.human[1].endswith(
+        'log entries are being lost  destination=/dev/full lost=1 reason="No space left on device"'
+    )
+    configure(human="", json="")
+    assert lost() > before
+
+
+LAST_WORDS = """
+import sys
+from aigateway.telemetry.logging import configure, get_logger
+configure(human=sys.argv[1], json=sys.argv[2])
+for number in range(int(sys.argv[3])):
+    get_logger("a").error("last words " + "x" * 1000)
+sys.exit(3)
+"""
+
+
+def run(*words):
+    started = time.monotonic()
+    ran = subprocess.run([sys.executable, "-c", LAST_WORDS, *words], capture_output=True, text=True, check=False)
+    return ran, time.monotonic() - started
+
+
+def test_what_was_logged_before_the_end_appears():
+    ran, _ = run("/dev/stderr", "", "100")
+    assert ran.returncode == 3
+    assert ran.stderr.count("a: last words") == 100
+
+
+def test_a_destination_that_hangs_keeps_no_program_from_its_end_and_says_what_is_missing(tmp_path):
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    ran, seconds = run("", str(fifo), "1000")
+    assert ran.returncode == 3
+    assert re.fullmatch(rf"aigateway: \d+ log entries could not be written to {fifo}\n", ran.stderr)
+    assert seconds < 10
+
+
+def test_a_full_standard_error_ends_no_program():
+    with Path("/dev/full").open("wb") as full:
+        ran = subprocess.run(
+            [sys.executable, "-c", LAST_WORDS, "/dev/stderr", "", "10"],
+            stdout=subprocess.PIPE,
+            stderr=full,
+            check=False,
+        )
+    assert ran.returncode == 3

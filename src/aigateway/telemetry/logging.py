@@ -1,62 +1,137 @@
-"""Logs: one way in for our own loggers and for those of the libraries, up to two written forms out."""
+"""Logs: one way in for our own loggers and for those of the libraries, up to three written forms out."""
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import logging
-import re
+import os
+import select
 import sys
 import time
 import traceback
-from collections.abc import Mapping, Sequence
-from pathlib import PurePath
-from types import FrameType
-from typing import Any, cast
-
-import structlog
-from structlog.typing import EventDict, FilteringBoundLogger
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from re import Pattern
+from typing import Any
 
 from aigateway.telemetry.destination import Destination
 from aigateway.telemetry.entry import Entry
+from aigateway.telemetry.output import Output, losses
 
-_LEVELS = {"warning": "WARN", "exception": "ERROR", "notset": "DEBUG"}
+_LEVELS = {"WARNING": "WARN", "NOTSET": "DEBUG"}
+"""Levels of the standard library that we call otherwise."""
 _TOO_TALKATIVE = ("aiosqlite",)
 """Libraries whose debug entries repeat every value that is stored: prompts, hashes of passwords and tokens."""
-_LOGGING_MODULES = ("structlog", __name__)
+_TELL_NO_NEWS = ("uvicorn", "alembic.runtime.plugins")
+"""Libraries whose informational entries only repeat what ours say."""
+_EXIT_SECONDS = 2.0
+
+
+class Logger:
+    """Call it with a constant message and everything that varies as fields: `info("key cools down", provider=name)`."""
+
+    __slots__ = ("_name", "_names")
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._names = tuple(name.split("."))
+
+    def debug(self, message: str, /, **fields: Any) -> None:
+        """Say what only somebody who looks for it wants to know; written when the filter selects it."""
+        if _outputs.selects(self._name, message):
+            self._write("DEBUG", message, fields)
+
+    def info(self, message: str, /, **fields: Any) -> None:
+        """Say what happened."""
+        self._write("INFO", message, fields)
+
+    def warning(self, message: str, /, **fields: Any) -> None:
+        """Say what an operator should look at."""
+        self._write("WARN", message, fields)
+
+    def error(self, message: str, /, **fields: Any) -> None:
+        """Say what failed."""
+        self._write("ERROR", message, fields)
+
+    def exception(self, message: str, /, **fields: Any) -> None:
+        """Say what failed, with the exception that is being handled."""
+        self._write("ERROR", message, fields | _failure(sys.exception()))
+
+    def _write(self, level: str, message: str, fields: Mapping[str, Any]) -> None:
+        frame = sys._getframe(2)  # noqa: SLF001 - the documented way to the caller, and the one that costs nothing
+        code = frame.f_code
+        caller = f"{_short(code.co_filename)}:{frame.f_lineno}"
+        _outputs.write(Entry(time.time_ns(), level, message, caller, code.co_qualname, self._names, fields))
+
+
+_Form = Callable[[Entry], bytes]
+"""How an entry is written down."""
 
 
 class _Outputs:
-    """The destinations in use. Until `configure` is called, what matters goes to standard error."""
+    """The outputs in use."""
 
-    def __init__(self, human: str, json: str, debug: Sequence[re.Pattern[str]]) -> None:
-        self.human = Destination(human) if human else None
+    def __init__(
+        self,
+        forms: Sequence[tuple[str, _Form]],
+        debug: Sequence[Pattern[str]] = (),
+        lost_before: int = 0,
+    ) -> None:
+        self._lost_before = lost_before
+        self._debug = tuple(debug)
+        self.all: list[Output] = []
+        # Forms that share a destination share its thread, else their lines could mix.
+        by_path: dict[str, list[_Form]] = {}
+        for path, form in forms:
+            if path:
+                by_path.setdefault(path, []).append(form)
         try:
-            self.json = Destination(json) if json else None
+            for path, wanted in by_path.items():
+                self.all.append(_output(path, wanted, self._tell_others))
         except OSError:
-            if self.human:
-                self.human.close()
+            self.close()
             raise
-        self.debug = tuple(debug)
 
     def selects(self, logger_name: str, message: str) -> bool:
         """Whether a debug entry is wanted."""
-        return any(pattern.search(f"{logger_name}: {message}") for pattern in self.debug)
+        return any(pattern.search(f"{logger_name}: {message}") for pattern in self._debug)
 
     def write(self, entry: Entry) -> None:
-        if self.human:
-            self.human.write(entry.as_human(colour=self.human.is_terminal))
-        if self.json:
-            self.json.write(entry.as_json())
+        for output in self.all:
+            output.put(entry)
+
+    @property
+    def lost(self) -> int:
+        return self._lost_before + sum(output.lost for output in self.all)
 
     def close(self) -> None:
-        for destination in (self.human, self.json):
-            if destination:
-                destination.close()
+        for output in self.all:
+            output.close()
+
+    def _tell_others(self, losing: Output, reason: str) -> None:
+        entry = losses("log entries are being lost", losing, lost=losing.lost, reason=reason)
+        for output in self.all:
+            if output is not losing:
+                output.put(entry)
 
 
-_outputs = _Outputs("/dev/stderr", "", ())
+def _output(path: str, forms: Sequence[_Form], on_loss: Callable[[Output, str], None]) -> Output:
+    destination = Destination(path)
+    in_colour: dict[_Form, _Form] = {Entry.as_human: partial(Entry.as_human, colour=True)}
+    wanted = [in_colour.get(form, form) for form in forms] if destination.is_terminal else forms
+
+    def encode(entry: Entry) -> bytes:
+        return b"".join(form(entry) for form in wanted)
+
+    return Output(destination, encode, on_loss)
 
 
-def configure(*, human: str, json: str, debug: Sequence[re.Pattern[str]] = ()) -> None:
+_outputs = _Outputs([("/dev/stderr", Entry.as_human)])
+"""Until `configure` is called, what matters goes to standard error."""
+
+
+def configure(*, human: str, json: str, stackdriver: str = "", debug: Sequence[Pattern[str]] = ()) -> None:
     """Send all log entries, those of libraries included, to the destinations named; empty is off.
 
     Debug entries are written when a pattern of `debug` is found in `logger.name: message`.
@@ -65,70 +140,81 @@ def configure(*, human: str, json: str, debug: Sequence[re.Pattern[str]] = ()) -
         OSError: when a destination cannot be opened; its `filename` is the path. What was set before stays.
     """
     global _outputs
-    before, _outputs = _outputs, _Outputs(human, json, debug)
+    forms = ((human, Entry.as_human), (json, Entry.as_json), (stackdriver, Entry.as_stackdriver))
+    before, _outputs = _outputs, _Outputs(forms, debug, _outputs.lost)
     before.close()
     root = logging.getLogger()
     root.handlers[:] = [_LibraryHandler()]
     root.setLevel(logging.DEBUG if debug else logging.INFO)
     for name in _TOO_TALKATIVE:
         logging.getLogger(name).setLevel(logging.INFO)
+    for name in _TELL_NO_NEWS:
+        logging.getLogger(name).setLevel(logging.NOTSET if debug else logging.WARNING)
     logging.captureWarnings(capture=True)
 
 
-def get_logger(name: str) -> FilteringBoundLogger:
-    """Return a logger whose entries carry `name`, which may have parts with dots: `gateway.upstream`.
+def get_logger(name: str) -> Logger:
+    """Return a logger whose entries carry `name`, which may have parts with dots: `gateway.upstream`."""
+    return Logger(name)
 
-    Call it with a constant message and everything that varies as keywords: `log.info("key cools down", provider=name)`.
+
+def reopen() -> None:
+    """Open the log files again by their names, after logrotate or the like has moved them away.
+
+    A file that cannot be opened is told as an error in the log, and the old one is used on.
     """
-    logger = structlog.wrap_logger(
-        None,
-        processors=[_deliver],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
-        context_class=dict,
-        cache_logger_on_first_use=True,
-        logger_name=name,
-    )
-    return cast("FilteringBoundLogger", logger)
+    for output in _outputs.all:
+        try:
+            output.destination.reopen()
+        except OSError as error:
+            get_logger("telemetry").error(
+                "a log file cannot be opened again; the old one is used on",
+                destination=output.destination.path,
+                error=str(error.strerror or error),
+            )
 
 
-def _deliver(_: object, method: str, event: EventDict) -> EventDict:
-    """The one processor: turns the call into an entry and writes it."""
-    name, message = event.pop("logger_name"), str(event.pop("event"))
-    if method == "debug" and not _outputs.selects(name, message):
-        raise structlog.DropEvent
-    exc_info = event.pop("exc_info", None)
-    frame = _calling_frame()
-    _outputs.write(
-        Entry(
-            time_ns=time.time_ns(),
-            level=_LEVELS.get(method, method.upper()),
-            message=message,
-            caller=f"{_short(frame.f_code.co_filename)}:{frame.f_lineno}",
-            func=frame.f_code.co_qualname,
-            logger_names=tuple(name.split(".")),
-            fields={**event, **_failure(exc_info)} if exc_info else event,
-        )
-    )
-    raise structlog.DropEvent
+def lost() -> int:
+    """How many entries could not be written since the program started, of all destinations together."""
+    return _outputs.lost
 
 
-def _calling_frame() -> FrameType:
-    frame = sys._getframe(2)  # noqa: SLF001 - the documented way to the caller, and the one that costs nothing
-    while frame.f_back and frame.f_globals.get("__name__", "").startswith(_LOGGING_MODULES):
-        frame = frame.f_back
-    return frame
+def congested() -> bool:
+    """Whether so many entries wait for a destination that it may soon lose some."""
+    return any(output.congested for output in _outputs.all)
+
+
+def flush(within_seconds: float = _EXIT_SECONDS) -> None:
+    """Wait until everything that was logged is written, all in all no longer than the time given."""
+    end = time.monotonic() + within_seconds
+    for output in _outputs.all:
+        output.flush(max(0.0, end - time.monotonic()))
+
+
+@atexit.register
+def _flush_at_exit() -> None:
+    """The last chance to say what is missing, if standard error takes it at once."""
+    flush()
+    for output in _outputs.all:
+        if output.missing:
+            _say_now(f"aigateway: {output.missing} log entries could not be written to {output.destination.path}\n")
+
+
+def _say_now(text: str) -> None:
+    poll = select.poll()
+    poll.register(2, select.POLLOUT)
+    if any(event == select.POLLOUT for _, event in poll.poll(0)):
+        with contextlib.suppress(OSError):
+            os.write(2, text.encode())
 
 
 def _short(path: str) -> str:
     """The last two parts of a file's path: the module and its folder."""
-    return "/".join(PurePath(path).parts[-2:])
+    return "/".join(path.split("/")[-2:])
 
 
-def _failure(exc_info: object) -> Mapping[str, str]:
+def _failure(error: BaseException | None) -> dict[str, str]:
     """The fields that tell of an exception: `error` in one line, `stack` in full."""
-    if isinstance(exc_info, tuple):
-        exc_info = exc_info[1]
-    error = exc_info if isinstance(exc_info, BaseException) else sys.exception()
     if error is None:
         return {}
     return {"error": f"{type(error).__name__}: {error}", "stack": "".join(traceback.format_exception(error)).rstrip()}
@@ -144,15 +230,14 @@ class _LibraryHandler(logging.Handler):
             message = str(record.msg)
         if record.levelno < logging.INFO and not _outputs.selects(record.name, message):
             return
-        fields: dict[str, Any] = dict(_failure(record.exc_info)) if record.exc_info else {}
         _outputs.write(
             Entry(
                 time_ns=int(record.created * 1_000_000) * 1_000,
-                level=_LEVELS.get(record.levelname.lower(), record.levelname),
+                level=_LEVELS.get(record.levelname, record.levelname),
                 message=message,
                 caller=f"{_short(record.pathname)}:{record.lineno}",
                 func=record.funcName or "",
                 logger_names=tuple(record.name.split(".")),
-                fields=fields,
+                fields=_failure(record.exc_info[1]) if record.exc_info else {},
             )
         )

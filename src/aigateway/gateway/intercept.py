@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from aigateway.audit.dumps.dumps import Dumps, Series
 from aigateway.audit.journal import JournalUnavailable
-from aigateway.audit.recorder import Interception, Outcome, Records, Subject
+from aigateway.audit.recorder import UNKNOWN_MODEL, Interception, Outcome, Records, Subject
 from aigateway.gateway.body import view
 from aigateway.gateway.credentials import credential_of
 from aigateway.gateway.exchange import Exchange, Interrupted, Reason
@@ -33,12 +34,14 @@ class Interceptor:
         in_flight: InFlight,
         max_body_size: int,
         actor_headers: ActorHeaders,
+        dumps: Dumps | None = None,
     ) -> None:
         self._recorder = recorder
         self._upstream = upstream
         self._in_flight = in_flight
         self._max_body_size = max_body_size
         self._actor_headers = actor_headers
+        self._dumps = dumps
 
     async def run(self, request: Request, api: ApiFormat, receive: Receive, send: Send) -> None:
         """Serve one request.
@@ -50,11 +53,15 @@ class Interceptor:
         facts = view(api, request.body, request.headers, self._max_body_size)
         credential = credential_of(request)
         interception = self._open(request, facts, credential)
+        dumps = None
+        if self._dumps is not None:
+            provider, model = request.route.provider.name, facts.model or UNKNOWN_MODEL
+            dumps = self._dumps.intercepted(provider, model, interception.id)
         try:
             with self._in_flight.exchange() as exchange:
                 exchange.watch_client(receive)
                 try:
-                    await self._exchange(request, api, credential, interception, exchange, send)
+                    await self._exchange(request, api, credential, interception, dumps, exchange, send)
                 finally:
                     exchange.unwatch_client()
         except Refusal as refusal:
@@ -87,12 +94,13 @@ class Interceptor:
         api: ApiFormat,
         credential: Credential,
         interception: Interception,
+        dumps: Series | None,
         exchange: Exchange,
         send: Send,
     ) -> None:
         try:
             with exchange.interruptible():
-                answer = await self._upstream.call(request, credential, self._told(request))
+                answer = await self._upstream.call(request, credential, self._told(request), dumps)
         except Interrupted as interrupted:
             if interrupted.reason is Reason.CLIENT_GONE:
                 interception.close(

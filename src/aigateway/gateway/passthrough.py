@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from aigateway.audit.dumps.dumps import Dumps
 from aigateway.gateway.credentials import credential_of
 from aigateway.gateway.exchange import Interrupted, Reason
 from aigateway.gateway.inflight import InFlight
@@ -16,10 +17,13 @@ from aigateway.providers.actor_headers import ActorHeaders
 class PassThrough:
     """Relays requests of the routes that are not recorded."""
 
-    def __init__(self, *, upstream: Upstream, in_flight: InFlight, actor_headers: ActorHeaders) -> None:
+    def __init__(
+        self, *, upstream: Upstream, in_flight: InFlight, actor_headers: ActorHeaders, dumps: Dumps | None = None
+    ) -> None:
         self._upstream = upstream
         self._in_flight = in_flight
         self._own_headers = actor_headers.withheld
+        self._dumps = dumps
 
     async def run(self, request: Request, receive: Receive, send: Send) -> None:
         """Serve one request.
@@ -29,12 +33,16 @@ class PassThrough:
 
         """
         credential = credential_of(request)
+        provider = request.route.provider
+        dumps = None
+        if self._dumps is not None:
+            dumps = self._dumps.passed_through(provider.name, provider.base_path + request.route.path)
         with self._in_flight.exchange() as exchange:
             exchange.watch_client(receive)
             try:
                 with exchange.interruptible():
-                    answer = await self._upstream.call(request, credential, self._own_headers)
-                relay = Relay(answer, send, request.route.provider.routes.speaks, Unrecorded())
+                    answer = await self._upstream.call(request, credential, self._own_headers, dumps)
+                relay = Relay(answer, send, provider.routes.speaks, Unrecorded())
                 await relay.run(exchange, [], self._upstream.idle_timeout)
             except Interrupted as interrupted:
                 if interrupted.reason is not Reason.CLIENT_GONE:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+from aigateway.audit.dumps.dumps import Series
+from aigateway.gateway.dump import DumpedTransport
 from aigateway.gateway.refusal import Refusal
 from aigateway.gateway.request import Request
 from aigateway.gateway.transport import (
@@ -28,7 +30,9 @@ class Upstream:
         self._first_byte_timeout = first_byte_timeout
         self.idle_timeout = idle_timeout
 
-    async def call(self, request: Request, credential: Credential, own_headers: OwnHeaders) -> UpstreamAnswer:
+    async def call(
+        self, request: Request, credential: Credential, own_headers: OwnHeaders, dumps: Series | None = None
+    ) -> UpstreamAnswer:
         """Send the client's request as the provider gets it, and wait for the answer's headers.
 
         The body is the same; the place, the credential and the headers of `to_upstream` are not.
@@ -43,22 +47,23 @@ class Upstream:
             headers=to_upstream(request.raw_headers, credential.header, own_headers),
             body=request.body,
         )
+        transport = self._transport if dumps is None else DumpedTransport(self._transport, dumps)
         try:
-            return await self._send(upstream)
+            return await self._send(transport, upstream)
         except Unreachable:
             pass
         except Disconnected as error:
             if not error.stale:
                 raise _bad_gateway(error) from error
         try:
-            return await self._send(upstream)
+            return await self._send(transport, upstream)
         except UpstreamError as error:
             raise _bad_gateway(error) from error
 
-    async def _send(self, request: UpstreamRequest) -> UpstreamAnswer:
+    async def _send(self, transport: Transport, request: UpstreamRequest) -> UpstreamAnswer:
         try:
             async with asyncio.timeout(self._first_byte_timeout):
-                return await self._transport.send(request)
+                return await transport.send(request)
         except ConnectTimeout as error:
             raise Refusal(504, f"{error} (--ai-gateway-connect-timeout).", error_type="timeout") from error
         except TimeoutError as error:

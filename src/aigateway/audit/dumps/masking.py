@@ -50,7 +50,7 @@ FIELDS = (
     "private_key",
     "cookie",
 )
-"""JSON fields whose strings are masked whole: in any case, `_` as `-` or left out, also as an ending (`DB_PASSWORD`)."""
+"""JSON fields whose strings are masked: in any case, `_` as `-` or left out, also as an ending (`DB_PASSWORD`)."""
 
 _START = rb"(?:(?<![A-Za-z0-9_-])|(?<=\\[nrt])|(?<=\\u[0-9A-Fa-f]{4}))"
 """Not in the middle of a word; the `n` of an escaped line feed is none."""

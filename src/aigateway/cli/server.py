@@ -127,9 +127,10 @@ def _run(**_: object) -> None:
 
 def _open_logs(settings: LoggingSettings) -> None:
     try:
-        configure(human=settings.human, json=settings.json, debug=settings.filter)
+        configure(human=settings.human, json=settings.json, stackdriver=settings.stackdriver, debug=settings.filter)
     except OSError as error:
-        option = "--log-json" if error.filename == settings.json else "--log-human"
+        options = {settings.json: "--log-json", settings.stackdriver: "--log-stackdriver"}
+        option = options.get(error.filename, "--log-human")
         message = f"cannot be written: {error.strerror}; name a file in a folder that is there, /dev/stderr or nothing"
         raise ConfigurationError([Problem(option, str(error.filename), message)]) from None
 

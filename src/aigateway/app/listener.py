@@ -28,8 +28,8 @@ class ListenError(Exception):
     """The address cannot be used. The sentence says why, and names the option."""
 
 
-def bind(address: Address) -> socket.socket:
-    """A listening socket.
+def bind(address: Address, option: str = "--http-address (CODER_HTTP_ADDRESS)") -> socket.socket:
+    """A listening socket, for the address that an option names.
 
     Raises:
         ListenError: the address is taken, not ours, or not allowed.
@@ -47,7 +47,7 @@ def bind(address: Address) -> socket.socket:
     except OSError as error:
         listener.close()
         raise ListenError(
-            f"--http-address (CODER_HTTP_ADDRESS): cannot listen on {address}: {error.strerror or error}. "
+            f"{option}: cannot listen on {address}: {error.strerror or error}. "
             "Stop what uses it, or name another address."
         ) from error
     listener.setblocking(False)
@@ -72,7 +72,7 @@ class Listener:
         self._shutdown_timeout = shutdown_timeout
         self._on_stop = on_stop
         self._on_limit = on_limit
-        self._server = _Server(
+        self._server = Server(
             uvicorn.Config(
                 app,
                 http="httptools",
@@ -118,11 +118,12 @@ class Listener:
         self.stop()
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """Leaves signals to the listener: uvicorn would die of them again after a clean stop, and exit non-zero."""
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
+        """Capture none."""
         yield
 
 

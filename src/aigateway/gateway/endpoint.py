@@ -10,8 +10,8 @@ from aigateway.gateway import route as routing
 from aigateway.gateway.admit import Admitter
 from aigateway.gateway.authenticate import Authenticates, authenticate
 from aigateway.gateway.body import ClientGone, read
-from aigateway.gateway.intercept import Interceptor
-from aigateway.gateway.passthrough import PassThrough
+from aigateway.gateway.intercept import Intercepts
+from aigateway.gateway.passthrough import PassesThrough
 from aigateway.gateway.refusal import Refusal
 from aigateway.gateway.request import Receive, Request, Send, header_map
 from aigateway.providers.provider import Provider
@@ -30,8 +30,8 @@ class Endpoint:
         providers: Mapping[str, Provider],
         admitter: Admitter,
         authenticator: Authenticates,
-        interceptor: Interceptor,
-        pass_through: PassThrough,
+        interceptor: Intercepts,
+        pass_through: PassesThrough,
         allow_byok: bool,
     ) -> None:
         self._providers = providers

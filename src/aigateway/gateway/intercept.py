@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from aigateway.audit.dumps.dumps import Dumps, Series
 from aigateway.audit.journal import JournalUnavailable
 from aigateway.audit.recorder import UNKNOWN_MODEL, Interception, Outcome, Records, Subject
@@ -21,6 +23,13 @@ from aigateway.providers.headers import OwnHeaders
 from aigateway.wire.clients import identify
 from aigateway.wire.facts import ApiFormat, RequestFacts
 from aigateway.wire.observe import observer_for
+
+
+class Intercepts(Protocol):
+    """Serves what is recorded: the interceptor, or another around it."""
+
+    async def run(self, request: Request, api: ApiFormat, receive: Receive, send: Send) -> None:
+        """Serve one request."""
 
 
 class Interceptor:

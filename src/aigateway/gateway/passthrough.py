@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from aigateway.audit.dumps.dumps import Dumps
 from aigateway.gateway.credentials import credential_of
 from aigateway.gateway.exchange import Interrupted, Reason
@@ -12,6 +14,13 @@ from aigateway.gateway.request import Receive, Request, Send
 from aigateway.gateway.upstream import Upstream
 from aigateway.gateway.witness import Unrecorded
 from aigateway.providers.actor_headers import ActorHeaders
+
+
+class PassesThrough(Protocol):
+    """Serves what is not recorded: the relay below, or another around it."""
+
+    async def run(self, request: Request, receive: Receive, send: Send) -> None:
+        """Serve one request."""
 
 
 class PassThrough:

@@ -52,6 +52,10 @@ class RouteTable:
             return PASSTHROUGH
         return None
 
+    def entry(self, path: str) -> str:
+        """The entry of this table that a path with a route falls under: `/models/` for `/models/gpt-5`."""
+        return next((subtree for subtree in self.subtrees if path.startswith(subtree)), path)
+
 
 _CHAT = Intercepted(ApiFormat.CHAT)
 _RESPONSES = Intercepted(ApiFormat.RESPONSES)

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from aigateway import __version__
@@ -41,9 +41,8 @@ prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]  # 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Readings:
-    """What is not counted here but read from those who know, at the moment of a scrape. None: not known now."""
+    """What is not counted here but read from those who know, at the moment of a scrape."""
 
-    journal_backlog: Callable[[], int | None]
     journal_failures: Callable[[], int]
     ship_failures: Callable[[], int]
     records_rejected: Callable[[], int]
@@ -103,6 +102,9 @@ class Metrics(Events):
             "non_injected_tool_selections_total",
             "Tools that models called and the client or the provider ran.",
             ("provider", "model", "name"),
+        )
+        self.journal_backlog = self._gauge(
+            "journal_backlog_entries", "Entries of the journal that wait to be moved to the store.", ()
         )
         self._provider_info = self._gauge(
             "provider_info",
@@ -210,17 +212,13 @@ def _by_breaker(metric: _Metric) -> Children[_Metric]:
 
 
 class _ReadAtScrape(Collector):
-    """Counters and gauges that others keep."""
+    """Counters that others keep."""
 
     def __init__(self, readings: Readings) -> None:
         self._readings = readings
 
     def collect(self) -> Iterable[Metric]:
         read = self._readings
-        backlog = GaugeMetricFamily(PREFIX + "journal_backlog_entries", "Entries that wait to be moved to the store.")
-        if (entries := read.journal_backlog()) is not None:
-            backlog.add_metric((), entries)
-        yield backlog
         for name, text, value in (
             ("journal_failures", "Commits of the journal that failed.", read.journal_failures),
             ("ship_failures", "Attempts to move records to the store that failed.", read.ship_failures),

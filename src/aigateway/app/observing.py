@@ -1,0 +1,130 @@
+"""Who counts and who traces, put around the services that they watch. What is off is not there, and costs nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aigateway.audit.journal import Journal, JournalUnavailable
+from aigateway.audit.recorder import Records
+from aigateway.audit.shipper import Shipper
+from aigateway.gateway.intercept import Intercepts
+from aigateway.gateway.passthrough import PassesThrough
+from aigateway.gateway.transport import Transport
+from aigateway.providers.provider import Provider
+from aigateway.settings.model import Settings
+from aigateway.telemetry import logging
+from aigateway.telemetry.events import Events
+
+if TYPE_CHECKING:
+    from aigateway.telemetry.metrics import Metrics
+    from aigateway.telemetry.tracing import Tracing
+
+_BACKLOG_SECONDS = 1.0
+_LAST_SPANS_SECONDS = 5.0
+
+# The libraries behind metrics and traces are slow to import, so that is done where they are wanted.
+# ruff: noqa: PLC0415
+
+
+@dataclass(frozen=True, slots=True)
+class Observing:
+    """What the settings switched on."""
+
+    metrics: Metrics | None
+    tracing: Tracing | None
+
+    @property
+    def events(self) -> Events:
+        """Where services tell what happens seldom."""
+        return self.metrics or Events()
+
+    def recorder(self, recorder: Records) -> Records:
+        """The recorder, watched."""
+        if self.metrics:
+            from aigateway.audit.measured import MeasuredRecorder
+
+            recorder = MeasuredRecorder(recorder, self.metrics)
+        if self.tracing:
+            from aigateway.gateway.traced import TracedRecorder
+
+            recorder = TracedRecorder(recorder)
+        return recorder
+
+    def interceptor(self, interceptor: Intercepts) -> Intercepts:
+        """The interceptor, watched."""
+        if self.tracing:
+            from aigateway.gateway.traced import TracedInterceptor
+
+            interceptor = TracedInterceptor(interceptor, self.tracing.tracer)
+        return interceptor
+
+    def pass_through(self, pass_through: PassesThrough) -> PassesThrough:
+        """What passes through, watched."""
+        if self.metrics:
+            from aigateway.gateway.measured import MeasuredPassThrough
+
+            pass_through = MeasuredPassThrough(pass_through, self.metrics)
+        if self.tracing:
+            from aigateway.gateway.traced import TracedPassThrough
+
+            pass_through = TracedPassThrough(pass_through, self.tracing.tracer)
+        return pass_through
+
+    def transport(self, transport: Transport) -> Transport:
+        """The transport, watched."""
+        if self.tracing:
+            from aigateway.gateway.traced import TracedTransport
+
+            transport = TracedTransport(transport)
+        return transport
+
+    def services(self, providers: Iterable[Provider], journal: Journal, shipper: Shipper) -> None:
+        """Name the providers, and read from the services what they know themselves."""
+        if self.metrics:
+            from aigateway.telemetry.metrics import Readings
+
+            for provider in providers:
+                self.metrics.provider(provider.name, provider.type.value, "enabled")
+            self.metrics.read_from(
+                Readings(
+                    journal_failures=lambda: journal.failures,
+                    ship_failures=lambda: shipper.failures,
+                    records_rejected=lambda: shipper.rejected,
+                    log_entries_lost=logging.lost,
+                )
+            )
+
+    async def stop(self) -> None:
+        """Send the last spans."""
+        if self.tracing:
+            await self.tracing.stop(within_seconds=_LAST_SPANS_SECONDS)
+
+
+def observing(settings: Settings) -> Observing:
+    """Make what the settings switch on."""
+    metrics: Metrics | None = None
+    tracing: Tracing | None = None
+    if settings.metrics.enabled:
+        from aigateway.telemetry.metrics import Metrics
+
+        metrics = Metrics()
+    if settings.tracing.enabled:
+        from aigateway.telemetry.tracing import Tracing, exporters_for
+
+        tracing = Tracing(exporters_for(settings.tracing))
+    return Observing(metrics, tracing)
+
+
+async def read_backlog(metrics: Metrics, journal: Journal) -> None:
+    """Bring the one gauge up to date that only the journal's own thread can tell; not a number while it cannot."""
+    entries = math.nan
+    try:
+        async with asyncio.timeout(_BACKLOG_SECONDS):
+            entries = await journal.backlog()
+    except (TimeoutError, JournalUnavailable):
+        pass
+    metrics.journal_backlog.set(entries)

@@ -9,7 +9,7 @@ from aigateway.cli import server
 from aigateway.cli.main import main
 from aigateway.settings.option import Group
 from aigateway.settings.options import OPTIONS
-from aigateway.telemetry.logging import configure
+from aigateway.telemetry.logging import configure, flush
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +41,7 @@ def served(monkeypatch):
 def test_hands_the_settings_over(cli, served):
     result = cli(main, "server", "--http-address=:8080", "--ai-gateway-idle-timeout", "1m", "-l", "a", "-l", "b")
     assert (result.exit_code, result.output) == (0, "")
-    ((settings, warnings),) = served
+    ((settings, warnings, _),) = served
     assert str(settings.http.address) == ":8080"
     assert settings.gateway.idle_timeout == timedelta(minutes=1)
     assert [pattern.pattern for pattern in settings.logging.filter] == ["a", "b"]
@@ -107,6 +107,7 @@ def test_the_log_is_open_before_the_server_starts(cli, served, tmp_path):
     path = tmp_path / "log.json"
     assert cli(main, "server", "--log-human=", "--log-json", str(path)).exit_code == 0
     logging.getLogger("library").warning("hello")
+    flush()
     assert '"msg":"hello"' in path.read_text()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
@@ -149,3 +150,29 @@ def test_a_word_that_is_no_command_is_told(cli, served):
     result = cli(main, "server", "--ai-gateway-enabled", "now")
     assert result.exit_code == 2
     assert "No such command 'now'" in result.output
+
+
+def test_settings_can_be_checked_without_a_server(cli, served, monkeypatch, tmp_path):
+    log = tmp_path / "log"
+    result = cli(main, "server", "--check-config", "--log-human", str(log))
+    assert (result.exit_code, result.output) == (0, "The settings are good.\n")
+    monkeypatch.setenv("CODER_AIBRIDGE_ENABLED", "true")
+    result = cli(main, "server", "--check-config")
+    assert result.exit_code == 0
+    assert "CODER_AIBRIDGE_ENABLED is an old name" in result.stderr
+    result = cli(main, "server", "--check-config", "--http-address=7", "--nope")
+    assert result.exit_code == 1
+    assert [line.split(":")[0].strip() for line in result.stderr.splitlines()[1:3]] == ["--nope", '--http-address="7"']
+    assert served == []
+    assert not log.exists()
+
+
+def test_the_settings_in_effect_are_printed_as_a_file(cli, served, tmp_path):
+    result = cli(main, "server", "--write-config", "--ai-gateway-retention=90d", "--ai-gateway-openai-key=sk-hidden")
+    assert (result.exit_code, served) == (0, [])
+    assert "  retention: 90d\n" in result.stdout
+    assert "hidden" not in result.output
+    path = tmp_path / "written.yaml"
+    path.write_text(result.stdout)
+    assert cli(main, "server", "-c", str(path)).exit_code == 0
+    assert served[0].settings.gateway.retention == timedelta(days=90)

@@ -60,6 +60,7 @@ def test_defaults(operator):
         data_dir=Path("/data/aigateway"),
         dev=False,
         providers=(),
+        unusable_providers=(),
     )
 
 
@@ -218,7 +219,7 @@ def test_the_yaml_file_is_named_by_the_variable_too(operator, tmp_path):
     ],
 )
 def test_old_names_work_and_never_win_over_new_ones(operator, sources, old, new):
-    settings, warnings = operator.loads(**sources)
+    settings, warnings, _ = operator.loads(**sources)
     assert settings.gateway.enabled
     assert warnings == (
         f"Both {new} and its old name {old} are set; {new} is used. Remove the old one."
@@ -328,7 +329,7 @@ def test_a_default_life_above_the_longest_is_refused(operator):
 
 
 def test_a_provider_that_nobody_could_use_is_skipped_with_a_warning(operator):
-    settings, warnings = operator.loads(
+    settings, warnings, _ = operator.loads(
         env={
             "CODER_AI_GATEWAY_ALLOW_BYOK": "false",
             "CODER_AI_GATEWAY_PROVIDER_0_TYPE": "openai",
@@ -340,10 +341,11 @@ def test_a_provider_that_nobody_could_use_is_skipped_with_a_warning(operator):
     assert [provider.name for provider in settings.providers] == ["copilot", "anthropic"]
     assert warnings == (
         (
-            "The provider openai is skipped: it has no key, and people must not bring their own. "
-            "Set its key, or --ai-gateway-allow-byok."
+            "The provider openai is skipped: it has no key, and people must not bring their own; "
+            "set its key, or --ai-gateway-allow-byok."
         ),
     )
+    assert [each.provider.name for each in settings.unusable_providers] == ["openai"]
 
 
 def test_a_regex_with_a_comma_goes_in_quotes(operator):

@@ -22,7 +22,11 @@ LOADER_READS = {"config", "openai.base_url", "openai.key", "anthropic.base_url",
 
 def test_every_field_of_the_settings_has_its_row_and_every_row_its_field():
     fields = {f"{name}.{field.name}" for name, section in SECTIONS.items() for field in dataclasses.fields(section)}
-    fields |= {field.name for field in dataclasses.fields(model.Settings)} - {*SECTIONS, "providers"}
+    fields |= {field.name for field in dataclasses.fields(model.Settings)} - {
+        *SECTIONS,
+        "providers",
+        "unusable_providers",
+    }
     for name, (field, section) in SWITCHED.items():
         fields.remove(field)
         fields |= {f"{name}.enabled"} | {f"{name}.{each.name}" for each in dataclasses.fields(section)}

@@ -18,6 +18,7 @@ class _Command(NamedTuple):
 
 _COMMANDS = {
     "server": _Command("server", "Run the gateway."),
+    "providers": _Command("providers", "Look at the providers that the server would use."),
     "login": _Command("login", "Sign in to a gateway."),
     "logout": _Command("logout", "Sign out of a gateway."),
     "tokens": _Command("tokens", "Make, list and remove tokens."),

@@ -9,18 +9,21 @@ from typing import cast
 
 import click
 
+from aigateway.cli.configuration import given, parameters, read, spelt_out, tell
 from aigateway.settings.errors import ConfigurationError, Problem
 from aigateway.settings.load import Loaded, load
 from aigateway.settings.model import LoggingSettings
 from aigateway.settings.option import Group, Option
 from aigateway.settings.options import OPTIONS
+from aigateway.settings.written import written_config
 from aigateway.telemetry.logging import configure
 
 _ADMIN = "create-admin-user"
 _UNKNOWN = "unknown flags"
-_SWITCHES = frozenset(
-    names.flag for option in OPTIONS if option.kind.is_switch for names in (option.names, option.old_names) if names
-)
+_INSTEAD = {
+    "--check-config": "Only say what is wrong with the settings; the exit status is 0 or 1.",
+    "--write-config": "Only print the settings in effect as a YAML file, without secrets.",
+}
 
 
 class _ServerGroup(click.Group):
@@ -29,7 +32,7 @@ class _ServerGroup(click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse as click does, but set unknown flags aside, so that they are reported with all other problems."""
         own = args.index(_ADMIN) if _ADMIN in args else len(args)
-        rest = [f"{arg}=true" if arg in _SWITCHES else arg for arg in args[:own]]
+        rest = spelt_out(args[:own])
         unknown: list[str] = []
         while True:
             try:
@@ -58,6 +61,8 @@ class _ServerGroup(click.Group):
                 for option in OPTIONS:
                     if option.group is group and not option.hidden and not option.ignored:
                         _write_help(option, formatter)
+        with formatter.section("Instead of running"):
+            formatter.write_dl(list(_INSTEAD.items()))
         with formatter.section("Commands"):
             formatter.write_dl([(_ADMIN, "Make an account for an administrator, without a running server.")])
 
@@ -83,29 +88,6 @@ def _write_help(option: Option, formatter: click.HelpFormatter) -> None:
         formatter.write_text(option.help)
 
 
-def _parameters() -> list[click.Parameter]:
-    """A click option for each flag, old flags included, which hands its text on as written."""
-    return [
-        click.Option(
-            [name for name in (names.short, names.flag) if name],
-            multiple=option.kind.is_list,
-            hidden=option.hidden or option.ignored or names is not option.names,
-        )
-        for option in OPTIONS
-        for names in (option.names, option.old_names)
-        if names
-    ]
-
-
-def _flags(ctx: click.Context) -> dict[str, Sequence[str]]:
-    """What was given on the command line, by flag."""
-    given: dict[str, Sequence[str]] = dict.fromkeys(ctx.meta[_UNKNOWN], ())
-    for name, value in ctx.params.items():
-        if value is not None and value != ():
-            given[f"--{name.replace('_', '-')}"] = (value,) if isinstance(value, str) else value
-    return given
-
-
 def _run(**_: object) -> None:
     """Run the gateway.
 
@@ -114,15 +96,24 @@ def _run(**_: object) -> None:
     ctx = click.get_current_context()
     if ctx.invoked_subcommand is not None:
         return
+    flags = dict.fromkeys(ctx.meta[_UNKNOWN], ()) | given(ctx)
+    if ctx.params["check_config"] or ctx.params["write_config"]:
+        _only_say(read(flags), write=ctx.params["write_config"])
+        return
     try:
-        loaded = load(_flags(ctx), os.environ)
+        loaded = load(flags, os.environ)
         _open_logs(loaded.settings.logging)
     except ConfigurationError as error:
-        click.echo("aigateway: the server cannot start with this configuration:", err=True)
-        for problem in error.problems:
-            click.echo(f"  {problem}", err=True)
+        tell(error)
         ctx.exit(1)
     ctx.exit(_serve(loaded))
+
+
+def _only_say(loaded: Loaded, *, write: bool) -> None:
+    if write:
+        click.echo(written_config(loaded.resolved, loaded.settings.providers), nl=False)
+    else:
+        click.echo("The settings are good.")
 
 
 def _open_logs(settings: LoggingSettings) -> None:
@@ -144,7 +135,7 @@ def _serve(loaded: Loaded) -> int:
 command = _ServerGroup(
     name="server",
     callback=_run,
-    params=_parameters(),
+    params=[*parameters(), *(click.Option([flag], is_flag=True) for flag in _INSTEAD)],
     help=_run.__doc__,
     invoke_without_command=True,
     subcommand_metavar=f"[{_ADMIN}]",

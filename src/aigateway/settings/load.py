@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -23,7 +24,7 @@ from aigateway.settings.model import (
     TracingSettings,
 )
 from aigateway.settings.options import OPTIONS
-from aigateway.settings.providers import ProviderSettings, ProvidersRead, ProviderType
+from aigateway.settings.providers import ProviderSettings, ProvidersRead, ProviderType, UnusableProvider
 from aigateway.settings.resolve import DEFAULT, Resolved, Sources, resolve
 from aigateway.settings.server_options import CONFIG
 from aigateway.settings.unknown import YAML_KEYS, unknown_flags, unknown_keys, unknown_variables
@@ -31,12 +32,16 @@ from aigateway.settings.yaml_file import YamlFile, read_yaml
 
 _Section = TypeVar("_Section")
 
+_NO_KEY = "it has no key, and people must not bring their own; set its key, or --ai-gateway-allow-byok"
+
 
 class Loaded(NamedTuple):
     """Usable settings, and what the operator should hear about them all the same."""
 
     settings: Settings
     warnings: tuple[str, ...]
+    resolved: Mapping[str, Resolved]
+    """Each option of the table by its field, with its value in effect and what set it."""
 
 
 def load(flags: Mapping[str, Sequence[str]], environ: Mapping[str, str]) -> Loaded:
@@ -57,19 +62,19 @@ def load(flags: Mapping[str, Sequence[str]], environ: Mapping[str, str]) -> Load
         *inconsistencies(resolved),
         *providers.problems,
     ]
-    values: dict[str, Any] = {field: item.value for field, item in resolved.items()}
     if not problems:
-        values |= _worked_out(resolved, environ, problems)
+        for field, value in _worked_out(resolved, environ, problems):
+            resolved[field] = replace(resolved[field], value=value)
     if problems:
         raise ConfigurationError(problems)
-    settings = _settings(values, providers.providers)
+    settings = _settings({field: item.value for field, item in resolved.items()}, providers.providers)
     warnings = (
         *(warning for item in resolved.values() for warning in item.warnings),
         *unknown_variables(environ),
         *providers.warnings,
-        *_skipped(providers.providers, settings),
+        *(f"The provider {each.provider.name} is skipped: {each.reason}." for each in settings.unusable_providers),
     )
-    return Loaded(settings, warnings)
+    return Loaded(settings, warnings, resolved)
 
 
 def default_data_dir(environ: Mapping[str, str], *, dev: bool) -> Path:
@@ -125,6 +130,10 @@ def _settings(values: Mapping[str, Any], providers: tuple[ProviderSettings, ...]
         "http.tls": _if_enabled(TlsSettings, "tls", values),
         "gateway.circuit_breaker": _if_enabled(CircuitBreakerSettings, "breaker", values),
     }
+    byok = values["gateway.allow_byok"]
+    unusable = tuple(
+        UnusableProvider(provider, _NO_KEY) for provider in providers if not _can_serve(provider, byok=byok)
+    )
     return Settings(
         http=_section(HttpSettings, "http", parts),
         gateway=_section(GatewaySettings, "gateway", parts),
@@ -134,7 +143,8 @@ def _settings(values: Mapping[str, Any], providers: tuple[ProviderSettings, ...]
         tracing=_section(TracingSettings, "tracing", parts),
         data_dir=values["data_dir"],
         dev=values["dev"],
-        providers=tuple(provider for provider in providers if _can_serve(provider, byok=values["gateway.allow_byok"])),
+        providers=tuple(provider for provider in providers if _can_serve(provider, byok=byok)),
+        unusable_providers=unusable,
     )
 
 
@@ -154,12 +164,3 @@ def _if_enabled(section: Callable[..., _Section], name: str, values: Mapping[str
 def _can_serve(provider: ProviderSettings, *, byok: bool) -> bool:
     """A provider without a key needs people to bring theirs; Copilot's people always do."""
     return bool(provider.keys) or byok or provider.type is ProviderType.COPILOT
-
-
-def _skipped(providers: tuple[ProviderSettings, ...], settings: Settings) -> Iterator[str]:
-    for provider in providers:
-        if provider not in settings.providers:
-            yield (
-                f"The provider {provider.name} is skipped: it has no key, and people must not bring their own. "
-                "Set its key, or --ai-gateway-allow-byok."
-            )

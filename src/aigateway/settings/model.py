@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from aigateway.settings.providers import ProviderSettings
+from aigateway.settings.providers import ProviderSettings, UnusableProvider
 from aigateway.settings.secret import Secret
 
 
@@ -156,3 +156,5 @@ class Settings:
     """For trying out: `gateway.enabled` is True unless set, and the server adds simulated providers."""
     providers: tuple[ProviderSettings, ...]
     """Implicit ones first, then indexed ones in their order. Names are unique."""
+    unusable_providers: tuple[UnusableProvider, ...]
+    """Left out of `providers`; the others serve all the same."""

@@ -49,6 +49,15 @@ class ProviderSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class UnusableProvider:
+    """One that is set, but cannot serve anybody."""
+
+    provider: ProviderSettings
+    reason: str
+    """Why, and what to do; the end of a sentence about it."""
+
+
+@dataclass(frozen=True, slots=True)
 class ProvidersRead:
     """What one way of configuring providers yields."""
 

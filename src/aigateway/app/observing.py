@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Iterable
+import socket
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
+from aigateway.app.listener import base_url, bind
 from aigateway.audit.journal import Journal, JournalUnavailable
 from aigateway.audit.recorder import Records
 from aigateway.audit.shipper import Shipper
@@ -15,13 +19,16 @@ from aigateway.gateway.intercept import Intercepts
 from aigateway.gateway.passthrough import PassesThrough
 from aigateway.gateway.transport import Transport
 from aigateway.providers.provider import Provider
-from aigateway.settings.model import Settings
+from aigateway.settings.model import MetricsSettings, Settings
 from aigateway.telemetry import logging
 from aigateway.telemetry.events import Events
+from aigateway.telemetry.logging import get_logger
 
 if TYPE_CHECKING:
     from aigateway.telemetry.metrics import Metrics
     from aigateway.telemetry.tracing import Tracing
+
+_log = get_logger("observing")
 
 _BACKLOG_SECONDS = 1.0
 _LAST_SPANS_SECONDS = 5.0
@@ -98,6 +105,19 @@ class Observing:
                 )
             )
 
+    @asynccontextmanager
+    async def scraped(self, listening: socket.socket | None, journal: Journal) -> AsyncIterator[None]:
+        """Answer Prometheus on a socket, until the block is left."""
+        if self.metrics is None or listening is None:
+            yield
+            return
+        from aigateway.app.scrape import Scrape, scraped
+
+        scrape = Scrape(self.metrics, partial(_read_backlog, self.metrics, journal))
+        async with scraped(scrape, listening):
+            _log.info("metrics are served", url=f"{base_url(listening)}/metrics")
+            yield
+
     async def stop(self) -> None:
         """Send the last spans."""
         if self.tracing:
@@ -119,7 +139,22 @@ def observing(settings: Settings) -> Observing:
     return Observing(metrics, tracing)
 
 
-async def read_backlog(metrics: Metrics, journal: Journal) -> None:
+@contextmanager
+def bind_metrics(settings: MetricsSettings) -> Iterator[socket.socket | None]:
+    """Hold the socket for Prometheus, None when metrics are off.
+
+    Raises:
+        ListenError: the address cannot be used.
+
+    """
+    if not settings.enabled:
+        yield None
+        return
+    with closing(bind(settings.address, "--prometheus-address (CODER_PROMETHEUS_ADDRESS)")) as listening:
+        yield listening
+
+
+async def _read_backlog(metrics: Metrics, journal: Journal) -> None:
     """Bring the one gauge up to date that only the journal's own thread can tell; not a number while it cannot."""
     entries = math.nan
     try:

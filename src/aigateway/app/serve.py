@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import resource
+import signal
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -18,17 +19,32 @@ from aigateway.accounts.service import Accounts
 from aigateway.app import dev
 from aigateway.app.asgi import Application, Asgi
 from aigateway.app.datadir import DataDirError, hold
+from aigateway.app.dumping import dumping
 from aigateway.app.health import Health
-from aigateway.app.listener import Listener, ListenError, base_url, bind
+from aigateway.app.listener import Https, Listener, ListenError, base_url, bind
+from aigateway.app.observing import bind_metrics
 from aigateway.app.services import Services, running
+from aigateway.app.tls import Certificate, TlsError
+from aigateway.audit.dumps.dumps import DumpDirUnusable, Dumps
 from aigateway.audit.journal import JournalUnavailable
-from aigateway.settings.model import Settings
+from aigateway.settings.model import Settings, TlsSettings
 from aigateway.settings.providers import ProviderSettings
 from aigateway.store.engine import StoreTooNew, StoreUnavailable
+from aigateway.telemetry import logging
 from aigateway.telemetry.logging import get_logger
 
 if TYPE_CHECKING:
     from aigateway.simulator.server import Simulator
+
+_CANNOT_START = (
+    DataDirError,
+    ListenError,
+    TlsError,
+    DumpDirUnusable,
+    JournalUnavailable,
+    StoreUnavailable,
+    StoreTooNew,
+)
 
 _log = get_logger("server")
 
@@ -47,21 +63,32 @@ def serve(settings: Settings, warnings: Sequence[str]) -> int:
     for warning in warnings:
         _log.warning(warning)
     _allow_many_connections()
+    # Rotating logs in the first or the last moments must not end the server.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         with (
             hold(settings.data_dir),
-            contextlib.closing(bind(settings.http.address)) as listener,
+            contextlib.closing(bind(settings.http.address)) as plain,
+            _https(settings.http.tls) as https,
+            bind_metrics(settings.metrics) as metrics_listener,
             asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
         ):
-            runner.run(_serve(settings, listener))
-    except (DataDirError, ListenError, JournalUnavailable, StoreUnavailable, StoreTooNew) as error:
+            runner.run(_serve(settings, plain, https, metrics_listener))
+    except _CANNOT_START as error:
         click.echo(f"aigateway: the server cannot start: {error}", err=True)
         return 1
     return 0
 
 
-async def _serve(settings: Settings, listening: socket.socket) -> None:
-    async with _simulated(settings) as simulated, running(settings, [*settings.providers, *simulated]) as services:
+async def _serve(
+    settings: Settings, plain: socket.socket, https: Https | None, metrics_listening: socket.socket | None
+) -> None:
+    async with (
+        _simulated(settings) as simulated,
+        dumping(settings.gateway) as dumps,
+        running(settings, [*settings.providers, *simulated], dumps) as services,
+        services.observing.scraped(metrics_listening, services.journal),
+    ):
         gateway = settings.gateway
         application = Application(
             health=Health(
@@ -80,20 +107,42 @@ async def _serve(settings: Settings, listening: socket.socket) -> None:
             shutdown_timeout=gateway.shutdown_timeout.total_seconds(),
             on_stop=services.admitter.close,
             on_limit=services.in_flight.interrupt_all,
+            on_hangup=lambda: _hang_up(https, dumps),
         )
-        url = settings.http.access_url or base_url(listening)
+        url = settings.http.access_url or base_url(plain)
         _log.info(
             "AI Gateway is ready",
             version=__version__,
             url=url,
+            https=base_url(https.socket, "https") if https else "off",
             enabled=gateway.enabled,
             providers=sorted(services.providers),
             data_dir=str(settings.data_dir),
         )
         if settings.dev:
             click.echo(await dev.welcome(settings, services, url))
-        await listener.serve(listening)
+        await listener.serve(plain, https)
         _log.info("the last request is over; shipping the journal")
+
+
+@contextlib.contextmanager
+def _https(settings: TlsSettings | None) -> Iterator[Https | None]:
+    """Hold the socket for HTTPS, with its certificate; None when it is off."""
+    if settings is None:
+        yield None
+        return
+    certificate = Certificate(settings)
+    with contextlib.closing(bind(settings.address, "--tls-address (CODER_TLS_ADDRESS)")) as listening:
+        yield Https(listening, certificate)
+
+
+def _hang_up(https: Https | None, dumps: Dumps | None) -> None:
+    """What SIGHUP asks for: log files and the certificate anew, and room for dumps where old ones were removed."""
+    logging.reopen()
+    if https is not None:
+        https.certificate.reload()
+    if dumps is not None:
+        dumps.count_anew()
 
 
 def _control_plane(settings: Settings, services: Services) -> Asgi:

@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 
 from aigateway.accounts.authenticate import Authenticator
+from aigateway.app.observing import Observing, observing
+from aigateway.audit.dumps.dumps import Dumps
 from aigateway.audit.journal import Journal
 from aigateway.audit.recorder import Recorder
 from aigateway.audit.shipper import Shipper
@@ -19,6 +20,8 @@ from aigateway.gateway.endpoint import Endpoint
 from aigateway.gateway.inflight import InFlight
 from aigateway.gateway.intercept import Interceptor
 from aigateway.gateway.passthrough import PassThrough
+from aigateway.gateway.rate import RateLimiter
+from aigateway.gateway.transport import Transport
 from aigateway.gateway.upstream import Upstream
 from aigateway.providers.actor_headers import actor_headers
 from aigateway.providers.provider import Provider, build
@@ -42,15 +45,18 @@ class Services:
     in_flight: InFlight
     providers: dict[str, Provider]
     endpoint: Endpoint
+    observing: Observing
 
 
 def store_url(data_dir: Path) -> str:
     """The embedded database."""
-    return f"sqlite+aiosqlite:///{data_dir / 'aigateway.sqlite3'}"
+    return f"sqlite:///{data_dir / 'aigateway.sqlite3'}"
 
 
 @asynccontextmanager
-async def running(settings: Settings, providers: Sequence[ProviderSettings]) -> AsyncIterator[Services]:
+async def running(
+    settings: Settings, providers: Sequence[ProviderSettings], dumps: Dumps | None
+) -> AsyncIterator[Services]:
     """Start every service, and stop them in the right order: nothing that was recorded is left behind unsaid.
 
     Raises:
@@ -63,10 +69,10 @@ async def running(settings: Settings, providers: Sequence[ProviderSettings]) -> 
     try:
         store = await Store.open(store_url(settings.data_dir))
         try:
-            shipper = Shipper(journal, partial(apply, store))
+            shipper = Shipper(journal, lambda records: store.write(apply, records))
             await shipper.adopt()
             shipper.start()
-            services = _wire(settings, providers, store, journal, shipper)
+            services = _wire(settings, providers, store, journal, shipper, dumps)
             transport = services[1]
             try:
                 yield services[0]
@@ -74,6 +80,7 @@ async def running(settings: Settings, providers: Sequence[ProviderSettings]) -> 
                 await transport.close()
                 await services[0].authenticator.close()
                 await shipper.stop(within_seconds=_SHIP_AT_STOP_SECONDS)
+                await services[0].observing.stop()
         finally:
             await store.close()
     finally:
@@ -81,11 +88,18 @@ async def running(settings: Settings, providers: Sequence[ProviderSettings]) -> 
 
 
 def _wire(
-    everything: Settings, configured: Sequence[ProviderSettings], store: Store, journal: Journal, shipper: Shipper
-) -> tuple[Services, AiohttpTransport]:
+    everything: Settings,
+    configured: Sequence[ProviderSettings],
+    store: Store,
+    journal: Journal,
+    shipper: Shipper,
+    dumps: Dumps | None,
+) -> tuple[Services, Transport]:
     settings = everything.gateway
     providers = {provider.name: build(provider) for provider in configured}
-    transport = AiohttpTransport(connect_timeout=seconds(settings.connect_timeout))
+    observed = observing(everything)
+    observed.services(providers.values(), journal, shipper)
+    transport = observed.transport(AiohttpTransport(connect_timeout=seconds(settings.connect_timeout)))
     upstream = Upstream(
         transport,
         first_byte_timeout=seconds(settings.first_byte_timeout),
@@ -96,19 +110,22 @@ def _wire(
     authenticator = Authenticator(store, sliding_sessions=not everything.tokens.disable_session_refresh)
     told = actor_headers(settings)
     interceptor = Interceptor(
-        recorder=Recorder(journal),
+        recorder=observed.recorder(Recorder(journal)),
         upstream=upstream,
         in_flight=in_flight,
         max_body_size=settings.max_body_size,
         actor_headers=told,
+        dumps=dumps,
     )
+    pass_through = PassThrough(upstream=upstream, in_flight=in_flight, actor_headers=told, dumps=dumps)
     endpoint = Endpoint(
         providers=providers,
         admitter=admitter,
         authenticator=authenticator,
-        interceptor=interceptor,
-        pass_through=PassThrough(upstream=upstream, in_flight=in_flight, actor_headers=told),
+        interceptor=observed.interceptor(interceptor),
+        pass_through=observed.pass_through(pass_through),
         allow_byok=settings.allow_byok,
+        rate_limiter=RateLimiter(settings.rate_limit) if settings.rate_limit is not None else None,
     )
     services = Services(
         store=store,
@@ -119,6 +136,7 @@ def _wire(
         in_flight=in_flight,
         providers=providers,
         endpoint=endpoint,
+        observing=observed,
     )
     return services, transport
 

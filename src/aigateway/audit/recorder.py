@@ -47,6 +47,8 @@ class Subject:
     """The HTTP method."""
     route: str
     """The path behind the provider's name: `/v1/messages`."""
+    requested_model: str | None = None
+    """The model that the client named, where the provider is asked for another one."""
 
     def __post_init__(self) -> None:
         if not (self.initiator_id and self.username and self.provider_type and self.provider_name and self.route):
@@ -145,6 +147,8 @@ class Recorder:
         metadata.update(client.metadata)
         if request.purpose:
             metadata["purpose"] = request.purpose
+        if subject.requested_model:
+            metadata["requested_model"] = subject.requested_model
         records: list[AnyRecord] = [
             InterceptionStart(
                 interception_id=interception_id,

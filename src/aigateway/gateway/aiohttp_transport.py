@@ -21,9 +21,8 @@ from aigateway.gateway.transport import (
     Disconnected,
     Truncated,
     Unreachable,
-    UpstreamAnswer,
-    UpstreamRequest,
 )
+from aigateway.providers.upstream import UpstreamAnswer, UpstreamRequest
 
 _SET_BY_AIOHTTP = ("Accept", "Accept-Encoding", "User-Agent", "Content-Type")
 _KEEPALIVE_SECONDS = 30

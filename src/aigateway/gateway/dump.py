@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from aigateway.audit.dumps.dumps import Pair, Series
-from aigateway.gateway.transport import Transport, UpstreamAnswer, UpstreamError, UpstreamRequest
+from aigateway.gateway.transport import Transport, UpstreamError
+from aigateway.providers.upstream import UpstreamAnswer, UpstreamRequest
 
 
 class DumpedTransport:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Protocol
 
 from aigateway.audit.dumps.dumps import Dumps, Series
@@ -9,17 +10,19 @@ from aigateway.audit.journal import JournalUnavailable
 from aigateway.audit.recorder import UNKNOWN_MODEL, Interception, Outcome, Records, Subject
 from aigateway.gateway.body import view
 from aigateway.gateway.credentials import credential_of
+from aigateway.gateway.edits import edit_for
 from aigateway.gateway.exchange import Exchange, Interrupted, Reason
 from aigateway.gateway.inflight import InFlight
 from aigateway.gateway.refusal import INTERCEPTION_HEADER, Refusal, stopping
-from aigateway.gateway.relay import Relay, header, is_event_stream
+from aigateway.gateway.relay import Relay, is_event_stream
 from aigateway.gateway.request import Receive, Request, Send
-from aigateway.gateway.transport import UpstreamAnswer
 from aigateway.gateway.upstream import Upstream
 from aigateway.gateway.witness import Recording
 from aigateway.providers.actor_headers import ActorHeaders
 from aigateway.providers.credentials import Credential
+from aigateway.providers.edit import Edit
 from aigateway.providers.headers import OwnHeaders
+from aigateway.providers.upstream import UpstreamAnswer, header
 from aigateway.wire.clients import identify
 from aigateway.wire.facts import ApiFormat, RequestFacts
 from aigateway.wire.observe import observer_for
@@ -61,7 +64,12 @@ class Interceptor:
         """
         facts = view(api, request.body, request.headers, self._max_body_size)
         credential = credential_of(request)
-        interception = self._open(request, facts, credential)
+        edit = edit_for(request, facts)
+        requested = None
+        if edit is not None and edit.model is not None:
+            requested = facts.model
+            facts = replace(facts, model=edit.model)
+        interception = self._open(request, facts, credential, requested)
         dumps = None
         if self._dumps is not None:
             provider, model = request.route.provider.name, facts.model or UNKNOWN_MODEL
@@ -70,7 +78,7 @@ class Interceptor:
             with self._in_flight.exchange() as exchange:
                 exchange.watch_client(receive)
                 try:
-                    await self._exchange(request, api, credential, interception, dumps, exchange, send)
+                    await self._exchange(request, api, credential, edit, interception, dumps, exchange, send)
                 finally:
                     exchange.unwatch_client()
         except Refusal as refusal:
@@ -81,7 +89,9 @@ class Interceptor:
             if not interception.closed:
                 interception.close(Outcome(None, "interrupted", "The gateway broke off."), None)
 
-    def _open(self, request: Request, facts: RequestFacts, credential: Credential) -> Interception:
+    def _open(
+        self, request: Request, facts: RequestFacts, credential: Credential, requested_model: str | None
+    ) -> Interception:
         provider = request.route.provider
         subject = Subject(
             initiator_id=request.actor.user_id,
@@ -94,6 +104,7 @@ class Interceptor:
             user_agent=request.headers.get("user-agent", ""),
             method=request.method,
             route=provider.routes.prefix + request.route.path,
+            requested_model=requested_model,
         )
         return self._recorder.open(subject, facts, identify(request.headers, facts), len(request.body))
 
@@ -102,6 +113,7 @@ class Interceptor:
         request: Request,
         api: ApiFormat,
         credential: Credential,
+        edit: Edit | None,
         interception: Interception,
         dumps: Series | None,
         exchange: Exchange,
@@ -109,7 +121,7 @@ class Interceptor:
     ) -> None:
         try:
             with exchange.interruptible():
-                answer = await self._upstream.call(request, credential, self._told(request), dumps)
+                answer = await self._upstream.call(request, credential, self._told(request), dumps, edit)
         except Interrupted as interrupted:
             if interrupted.reason is Reason.CLIENT_GONE:
                 interception.close(
@@ -118,7 +130,8 @@ class Interceptor:
                 return
             raise stopping() from None
         headers = [(INTERCEPTION_HEADER, interception.id.encode())]
-        relay = Relay(answer, send, api, _recording(interception, api, answer))
+        outgoing = None if edit is None else edit.outgoing
+        relay = Relay(answer, send, api, _recording(interception, api, answer), outgoing)
         await relay.run(exchange, headers, self._upstream.idle_timeout)
 
     def _told(self, request: Request) -> OwnHeaders:

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from aigateway.audit.dumps.dumps import Dumps
 from aigateway.gateway.credentials import credential_of
+from aigateway.gateway.edits import edit_for
 from aigateway.gateway.exchange import Interrupted, Reason
 from aigateway.gateway.inflight import InFlight
 from aigateway.gateway.refusal import stopping
@@ -42,6 +43,7 @@ class PassThrough:
 
         """
         credential = credential_of(request)
+        edit = edit_for(request, None)
         provider = request.route.provider
         dumps = None
         if self._dumps is not None:
@@ -50,8 +52,10 @@ class PassThrough:
             exchange.watch_client(receive)
             try:
                 with exchange.interruptible():
-                    answer = await self._upstream.call(request, credential, self._own_headers, dumps)
-                relay = Relay(answer, send, provider.routes.speaks, Unrecorded())
+                    answer = await self._upstream.call(request, credential, self._own_headers, dumps, edit)
+                relay = Relay(
+                    answer, send, provider.routes.speaks, Unrecorded(), None if edit is None else edit.outgoing
+                )
                 await relay.run(exchange, [], self._upstream.idle_timeout)
             except Interrupted as interrupted:
                 if interrupted.reason is not Reason.CLIENT_GONE:

@@ -9,9 +9,11 @@ from aigateway.audit.journal import JournalUnavailable
 from aigateway.gateway.exchange import Exchange, IdleTimer, Interrupted, Reason
 from aigateway.gateway.refusal import Refusal, stopping
 from aigateway.gateway.request import Send
-from aigateway.gateway.transport import Truncated, UpstreamAnswer
+from aigateway.gateway.transport import Truncated
 from aigateway.gateway.witness import Witness
+from aigateway.providers.edit import Outgoing
 from aigateway.providers.headers import to_client
+from aigateway.providers.upstream import UpstreamAnswer, header
 from aigateway.wire.errors import error_event
 from aigateway.wire.facts import ApiFormat
 
@@ -27,19 +29,17 @@ def is_event_stream(answer: UpstreamAnswer) -> bool:
     return header(answer, b"content-type").split(b";", 1)[0].strip().lower() == b"text/event-stream"
 
 
-def header(answer: UpstreamAnswer, name: bytes) -> bytes:
-    """The first value of a header, or empty."""
-    return next((value for key, value in answer.headers if key.lower() == name), b"")
-
-
 class Relay:
     """One answer on its way."""
 
-    def __init__(self, answer: UpstreamAnswer, send: Send, api: ApiFormat, witness: Witness) -> None:
+    def __init__(
+        self, answer: UpstreamAnswer, send: Send, api: ApiFormat, witness: Witness, outgoing: Outgoing | None = None
+    ) -> None:
         self._answer = answer
         self._send = send
         self._api = api
         self._witness = witness
+        self._outgoing = outgoing
         self._started = False
 
     async def run(
@@ -83,13 +83,20 @@ class Relay:
         headers = to_client(self._answer.headers) + extra_headers
         self._started = True
         await self._send({"type": "http.response.start", "status": self._answer.status, "headers": headers})
-        read, witness, send = self._answer.read, self._witness, self._send
+        read, witness, send, outgoing = self._answer.read, self._witness, self._send, self._outgoing
         while piece := await read():
             idle.touch()
             await witness.piece(piece)
+            if outgoing is not None:
+                piece = outgoing.feed(piece)
+                if not piece:
+                    continue
             await send({"type": "http.response.body", "body": piece, "more_body": True})
             idle.touch()
-        return await witness.end()
+        whole = await witness.end()
+        if whole and outgoing is not None and (rest := outgoing.end()):
+            await send({"type": "http.response.body", "body": rest, "more_body": True})
+        return whole
 
     async def _break_off(self, message: str) -> None:
         """Let the client know that this is no clean end: an error event where one can be read, else a cut connection.

@@ -18,7 +18,8 @@ from aigateway.gateway.intercept import Intercepts
 from aigateway.gateway.passthrough import PassesThrough
 from aigateway.gateway.refusal import Refusal
 from aigateway.gateway.request import Receive, Request, Send
-from aigateway.gateway.transport import Transport, UpstreamAnswer, UpstreamRequest
+from aigateway.gateway.transport import Transport
+from aigateway.providers.upstream import UpstreamAnswer, UpstreamRequest
 from aigateway.telemetry import tracing
 from aigateway.telemetry.labels import printable
 from aigateway.wire.facts import AnswerFacts, ApiFormat, ClientFacts, RequestFacts

@@ -9,9 +9,9 @@ UpstreamError
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+from aigateway.providers.upstream import UpstreamAnswer, UpstreamRequest
 
 
 class UpstreamError(Exception):
@@ -37,34 +37,6 @@ class Disconnected(UpstreamError):
 
 class Truncated(UpstreamError):
     """The connection ended before the answer did."""
-
-
-@dataclass(frozen=True, slots=True)
-class UpstreamRequest:
-    """What is to be sent, to the byte."""
-
-    method: str
-    url: str
-    headers: Sequence[tuple[bytes, bytes]]
-    body: bytes
-
-
-class UpstreamAnswer(Protocol):
-    """An answer whose headers are here."""
-
-    @property
-    def status(self) -> int:
-        """The HTTP status."""
-
-    @property
-    def headers(self) -> Sequence[tuple[bytes, bytes]]:
-        """As they came."""
-
-    async def read(self) -> bytes:
-        """The next piece as it came, `b""` at the end. Raises `Truncated`."""
-
-    def close(self) -> None:
-        """Give up what has not been read, at once; no harm after the end."""
 
 
 class Transport(Protocol):

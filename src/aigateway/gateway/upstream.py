@@ -13,12 +13,12 @@ from aigateway.gateway.transport import (
     Disconnected,
     Transport,
     Unreachable,
-    UpstreamAnswer,
     UpstreamError,
-    UpstreamRequest,
 )
-from aigateway.providers.credentials import Credential
+from aigateway.providers.credentials import Credential, Signer, Unsigned
+from aigateway.providers.edit import Edit, NotServed
 from aigateway.providers.headers import OwnHeaders, to_upstream
+from aigateway.providers.upstream import UpstreamAnswer, UpstreamRequest
 
 
 class Upstream:
@@ -31,14 +31,21 @@ class Upstream:
         self.idle_timeout = idle_timeout
 
     async def call(
-        self, request: Request, credential: Credential, own_headers: OwnHeaders, dumps: Series | None = None
+        self,
+        request: Request,
+        credential: Credential,
+        own_headers: OwnHeaders,
+        dumps: Series | None = None,
+        edit: Edit | None = None,
     ) -> UpstreamAnswer:
         """Send the client's request as the provider gets it, and wait for the answer's headers.
 
-        The body is the same; the place, the credential and the headers of `to_upstream` are not.
+        The body is the same; the place, the credential and the headers of `to_upstream` are not. What else differs is
+        the declared edit's doing, and so is what differs in the answer.
 
         Raises:
-            Refusal: 502 when the provider cannot be reached, 504 when it is too slow to connect or to begin its answer.
+            Refusal: 502 when the provider cannot be reached, 504 when it is too slow to connect or to begin its answer,
+                503 when the gateway has no credential to sign with, and what the edit refuses.
 
         """
         upstream = UpstreamRequest(
@@ -47,6 +54,14 @@ class Upstream:
             headers=to_upstream(request.raw_headers, credential.header, own_headers),
             body=request.body,
         )
+        if edit is not None:
+            upstream = _edited(edit, upstream)
+        if credential.signer is not None:
+            upstream = await _signed(credential.signer, upstream)
+        answer = await self._attempt(upstream, dumps)
+        return answer if edit is None else edit.to_client(answer)
+
+    async def _attempt(self, upstream: UpstreamRequest, dumps: Series | None) -> UpstreamAnswer:
         transport = self._transport if dumps is None else DumpedTransport(self._transport, dumps)
         try:
             return await self._send(transport, upstream)
@@ -73,6 +88,20 @@ class Upstream:
                 "(--ai-gateway-first-byte-timeout).",
                 error_type="timeout",
             ) from error
+
+
+def _edited(edit: Edit, request: UpstreamRequest) -> UpstreamRequest:
+    try:
+        return edit.to_upstream(request)
+    except NotServed as reason:
+        raise Refusal(reason.status, str(reason)) from reason
+
+
+async def _signed(signer: Signer, request: UpstreamRequest) -> UpstreamRequest:
+    try:
+        return await signer.sign(request)
+    except Unsigned as reason:
+        raise Refusal(503, str(reason), error_type="upstream_unreachable") from reason
 
 
 def _bad_gateway(error: UpstreamError) -> Refusal:

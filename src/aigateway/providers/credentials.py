@@ -4,14 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from aigateway.providers.provider import Provider
+from aigateway.providers.upstream import UpstreamRequest
 from aigateway.settings.providers import ProviderType
 from aigateway.settings.secret import Secret, mask
 
 
 class CredentialMissing(Exception):
     """The request must bring the person's own credential, and does not. The sentence says which."""
+
+
+class Unsigned(Exception):
+    """There is nothing to sign with. The sentence says why and what to do, and holds no secret."""
+
+
+class Signer(Protocol):
+    """Shows a credential by signing the request, where the provider takes no key."""
+
+    async def sign(self, request: UpstreamRequest) -> UpstreamRequest:
+        """The same request with a signature over what is really sent; once per attempt. Raises `Unsigned`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +36,8 @@ class Credential:
     hint: str
     """Masked; empty when the provider is called without a credential."""
     header: tuple[bytes, bytes] | None
+    signer: Signer | None = None
+    """Signs instead of a header."""
 
 
 _NONE = Credential("centralized", "", None)

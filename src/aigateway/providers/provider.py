@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from aigateway.providers.edit import EditFor
 from aigateway.providers.routes import ROUTES, RouteTable
 from aigateway.settings.providers import ProviderSettings, ProviderType
 from aigateway.settings.secret import Secret
@@ -22,6 +23,8 @@ class Provider:
     """Begins with a slash and does not end in one; empty for none."""
     keys: tuple[Secret, ...]
     routes: RouteTable
+    edit_for: EditFor | None = None
+    """Decides which requests get a declared edit; None where none ever does."""
 
     def url(self, path: str, query: str) -> str:
         """The upstream URL of a path behind the routes' prefix; path and query go up as the client encoded them."""

@@ -1,0 +1,41 @@
+"""What goes to a provider and what comes back, as whole HTTP messages. Pure: who sends them is the gateway's affair."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamRequest:
+    """What is to be sent, to the byte."""
+
+    method: str
+    url: str
+    headers: Sequence[tuple[bytes, bytes]]
+    """Lower-case names."""
+    body: bytes
+
+
+class UpstreamAnswer(Protocol):
+    """An answer whose headers are here."""
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+
+    @property
+    def headers(self) -> Sequence[tuple[bytes, bytes]]:
+        """As they came."""
+
+    async def read(self) -> bytes:
+        """The next piece as it came, `b""` at the end. Raises the transport's `Truncated`."""
+
+    def close(self) -> None:
+        """Give up what has not been read, at once; no harm after the end."""
+
+
+def header(message: UpstreamRequest | UpstreamAnswer, name: bytes) -> bytes:
+    """The first value of a header by its lower-case name, or empty."""
+    return next((value for key, value in message.headers if key.lower() == name), b"")

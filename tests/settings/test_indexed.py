@@ -352,7 +352,7 @@ def test_an_unknown_key_part_is_a_warning_with_a_hint():
     assert found.warnings == (
         f"{P}0 is not a provider's variable and has no effect.",
         f"{P}0_BASEURL is not a provider's variable and has no effect; did you mean {P}0_BASE_URL?",
-        f"{P}0_DUMP_DIR has no effect: API dumps are not set per provider any more.",
+        f"{P}0_DUMP_DIR has no effect: API dumps are set for all providers at once, by CODER_AI_GATEWAY_DUMP_DIR.",
         f"{P}0_ZZZ is not a provider's variable and has no effect.",
     )
 

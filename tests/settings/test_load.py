@@ -390,3 +390,41 @@ def test_a_secret_in_the_yaml_file_is_refused_even_when_a_variable_sets_it_too(o
             "remove it there and set the variable CODER_AI_GATEWAY_OPENAI_KEY"
         )
     ]
+
+
+@pytest.mark.parametrize(
+    ("sources", "form"),
+    [
+        ({"env": {"CODER_AI_GATEWAY_INJECT_CODER_MCP_TOOLS": "true"}}, "CODER_AI_GATEWAY_INJECT_CODER_MCP_TOOLS"),
+        ({"env": {"CODER_AIBRIDGE_INJECT_CODER_MCP_TOOLS": "true"}}, "CODER_AIBRIDGE_INJECT_CODER_MCP_TOOLS"),
+        ({"flags": {"--audit-logs-retention": "30d"}}, "--audit-logs-retention"),
+        ({"env": {"CODER_CONNECTION_LOGS_RETENTION": "0"}}, "CODER_CONNECTION_LOGS_RETENTION"),
+        ({"yaml": "retention: {workspace_agent_logs: 7d}"}, "retention.workspace_agent_logs (coder.yaml line 1)"),
+    ],
+)
+def test_what_only_the_documented_system_has_is_accepted_with_a_warning(operator, sources, form):
+    assert operator.loads(**sources).warnings == (f"{form} has no effect in this product; remove it.",)
+
+
+def test_a_list_of_one_is_that_one(operator):
+    tls = operator.sets(yaml="networking: {tls: {enable: true, certFiles: [/c.pem], keyFiles: [/k.pem]}}").http.tls
+    assert (tls.cert_file, tls.key_file) == (Path("/c.pem"), Path("/k.pem"))
+
+
+@pytest.mark.parametrize("text", ["0", "0s", "0d"])
+def test_records_may_be_kept_for_ever(operator, text):
+    assert operator.sets(env={"CODER_AI_GATEWAY_RETENTION": text}).gateway.retention is None
+
+
+def test_retention_cannot_be_negative(operator):
+    assert operator.hears(yaml="ai_gateway:\n  retention: -1d\n") == [
+        (
+            'ai_gateway.retention (coder.yaml line 2)="-1d": a duration cannot be negative; '
+            "write 0 or more, for example 60d"
+        )
+    ]
+
+
+@pytest.mark.parametrize("text", ["", "  "])
+def test_an_empty_folder_means_no_dumps(operator, text):
+    assert operator.sets(flags={"--ai-gateway-dump-dir": text}).gateway.dump_dir is None

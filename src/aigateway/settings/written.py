@@ -89,7 +89,7 @@ def _text(option: Option, value: object) -> str:
         case int() if option.kind is kinds.SIZE:
             return format_size(value)
         case re.Pattern():
-            return value.pattern
+            return str(value.pattern)
         case _:
             return str(value)
 

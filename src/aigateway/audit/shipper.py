@@ -21,14 +21,21 @@ _log = get_logger("audit.shipper")
 
 Apply = Callable[[Sequence[AnyRecord]], Awaitable[None]]
 """Writes rows into the store, idempotently; raises when the store is away."""
+Tell = Callable[[Sequence[Entry]], Awaitable[None]]
+"""Hears of entries, in order, once the store has taken or refused them; of some again when it or the journal raised."""
+
+
+async def _tell_nobody(_entries: Sequence[Entry]) -> None:
+    """Nobody wants to hear of what is shipped."""
 
 
 class Shipper:
     """Runs for as long as the gateway does; `stop` ships what is left first."""
 
-    def __init__(self, journal: Journal, apply: Apply) -> None:
+    def __init__(self, journal: Journal, apply: Apply, tell: Tell = _tell_nobody) -> None:
         self._journal = journal
         self._apply = apply
+        self._tell = tell
         self._task: asyncio.Task[None] | None = None
         self._failures = 0
         self.failures = 0
@@ -89,6 +96,8 @@ class Shipper:
         except Exception as error:  # noqa: BLE001 - one bad row must not hold back all others
             _log.error("the store refused a batch of records; trying one by one", error=_reason(error))
             await self._ship_one_by_one(entries)
+        else:
+            await self._tell(entries)
         await self._journal.discard(entries[-1].seq)
         return len(entries)
 
@@ -99,14 +108,20 @@ class Shipper:
             except (StoreUnavailable, JournalUnavailable):
                 raise
             except Exception as error:  # noqa: BLE001 - kept in the journal's own table, with the reason
-                await self._journal.reject(entry.seq, _reason(error))
-                self.rejected += 1
-                _log.error(
-                    "a record was set aside in the journal, since the store refuses it",
-                    seq=entry.seq,
-                    interception_id=entry.records[0].interception_id,
-                    error=_reason(error),
-                )
+                await self._tell([entry])
+                await self._set_aside(entry, _reason(error))
+            else:
+                await self._tell([entry])
+
+    async def _set_aside(self, entry: Entry, reason: str) -> None:
+        await self._journal.reject(entry.seq, reason)
+        self.rejected += 1
+        _log.error(
+            "a record was set aside in the journal, since the store refuses it",
+            seq=entry.seq,
+            interception_id=entry.records[0].interception_id,
+            error=reason,
+        )
 
     async def _ship_forever(self) -> None:
         while True:

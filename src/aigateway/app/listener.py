@@ -6,12 +6,15 @@ import asyncio
 import logging
 import signal
 import socket
+import ssl
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import uvicorn
 
+from aigateway.app.tls import Certificate
 from aigateway.settings.model import Address
 from aigateway.telemetry.logging import get_logger
 
@@ -54,63 +57,93 @@ def bind(address: Address, option: str = "--http-address (CODER_HTTP_ADDRESS)") 
     return listener
 
 
-def base_url(listener: socket.socket) -> str:
+def base_url(listener: socket.socket, scheme: str = "http") -> str:
     """Where people on this host reach the socket."""
     host, port = listener.getsockname()[:2]
     if host in ("0.0.0.0", "::"):  # noqa: S104 - read, not bound
         host = "127.0.0.1"
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Https:
+    """A second place to listen at, and the certificate that is shown there."""
+
+    socket: socket.socket
+    certificate: Certificate
 
 
 class Listener:
     """Serves an ASGI application until SIGTERM, SIGINT or `stop`."""
 
     def __init__(
-        self, app: Any, *, shutdown_timeout: float, on_stop: Callable[[], None], on_limit: Callable[[], None]
+        self,
+        app: Any,
+        *,
+        shutdown_timeout: float,
+        on_stop: Callable[[], None],
+        on_limit: Callable[[], None],
+        on_hangup: Callable[[], None],
     ) -> None:
-        """Take what to do when told to stop, and when the time for requests in flight (in seconds) is over."""
+        """Take what to do when told to stop, when the time for requests in flight (in seconds) is over, on SIGHUP."""
+        self._app = app
         self._shutdown_timeout = shutdown_timeout
         self._on_stop = on_stop
         self._on_limit = on_limit
-        self._server = Server(
-            uvicorn.Config(
-                app,
-                http="httptools",
-                ws="none",
-                lifespan="off",
-                interface="asgi3",
-                proxy_headers=False,
-                server_header=False,
-                date_header=False,  # an answer's own Date is relayed
-                access_log=False,
-                log_config=None,
-                timeout_keep_alive=_KEEPALIVE_SECONDS,
-                timeout_graceful_shutdown=round(shutdown_timeout + _LAST_WORDS_SECONDS),
-            )
-        )
+        self._on_hangup = on_hangup
+        self._servers: list[Server] = []
+        self._stopping = False
         logging.getLogger("uvicorn.error").addFilter(_is_news)
 
-    async def serve(self, listener: socket.socket) -> None:
-        """Serve until told to stop, then until the last request is over."""
+    async def serve(self, plain: socket.socket, https: Https | None) -> None:
+        """Serve until told to stop, then until the last request is over. SIGHUP stays harmless afterwards."""
         loop = asyncio.get_running_loop()
         for signum in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(signum, self._signalled, signal.Signals(signum).name)
+        loop.add_signal_handler(signal.SIGHUP, self._on_hangup)
+        sockets = {self._server(None): plain}
+        if https is not None:
+            sockets[self._server(https.certificate.context)] = https.socket
+        self._servers = list(sockets)
         try:
-            await self._server.serve(sockets=[listener])
+            async with asyncio.TaskGroup() as group:
+                for server, listening in sockets.items():
+                    group.create_task(server.serve(sockets=[listening]))
         finally:
             for signum in (signal.SIGTERM, signal.SIGINT):
                 loop.remove_signal_handler(signum)
 
     def stop(self) -> None:
         """Take no new requests, and let those in flight finish within the time."""
-        if self._server.should_exit:
+        if self._stopping:
             return
-        self._server.should_exit = True
+        self._stopping = True
+        for server in self._servers:
+            server.should_exit = True
         self._on_stop()
         asyncio.get_running_loop().call_later(self._shutdown_timeout, self._on_limit)
 
+    def _server(self, context: ssl.SSLContext | None) -> Server:
+        config = uvicorn.Config(
+            self._app,
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            interface="asgi3",
+            proxy_headers=False,
+            server_header=False,
+            date_header=False,  # an answer's own Date is relayed
+            access_log=False,
+            log_config=None,
+            timeout_keep_alive=_KEEPALIVE_SECONDS,
+            timeout_graceful_shutdown=round(self._shutdown_timeout + _LAST_WORDS_SECONDS),
+        )
+        config.load()
+        config.ssl = context
+        return Server(config)
+
     def _signalled(self, name: str) -> None:
-        if self._server.should_exit:
+        if self._stopping:
             _log.warning("told to stop again: requests in flight are broken off", signal=name)
             self._on_limit()
             return

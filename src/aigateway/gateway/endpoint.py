@@ -12,6 +12,7 @@ from aigateway.gateway.authenticate import Authenticates, authenticate
 from aigateway.gateway.body import ClientGone, read
 from aigateway.gateway.intercept import Intercepts
 from aigateway.gateway.passthrough import PassesThrough
+from aigateway.gateway.rate import RateLimiter
 from aigateway.gateway.refusal import Refusal
 from aigateway.gateway.request import Receive, Request, Send, header_map
 from aigateway.providers.provider import Provider
@@ -33,6 +34,7 @@ class Endpoint:
         interceptor: Intercepts,
         pass_through: PassesThrough,
         allow_byok: bool,
+        rate_limiter: RateLimiter | None = None,
     ) -> None:
         self._providers = providers
         self._admitter = admitter
@@ -40,6 +42,7 @@ class Endpoint:
         self._interceptor = interceptor
         self._pass_through = pass_through
         self._allow_byok = allow_byok
+        self._rate_limiter = rate_limiter
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -65,6 +68,8 @@ class Endpoint:
         method = scope["method"]
         headers = header_map(scope["headers"])
         admission = await authenticate(self._authenticator, headers, allow_byok=self._allow_byok)
+        if self._rate_limiter is not None:
+            self._rate_limiter.check(admission.actor.api_key_id)
         route = routing.find(self._providers, method, scope["raw_path"])
         _refuse_upgrade(headers)
         intercepted = isinstance(route.kind, Intercepted)

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
+from tests.support.waiting import eventually
 
 from aigateway.accounts import authenticate, tokens
 from aigateway.accounts.keys import SESSION
@@ -20,9 +22,9 @@ def lookups(monkeypatch):
     asked = []
     real = api_keys.holder
 
-    async def holder(connection, key_id):
+    def holder(connection, key_id):
         asked.append(key_id)
-        return await real(connection, key_id)
+        return real(connection, key_id)
 
     monkeypatch.setattr(api_keys, "holder", holder)
     return asked
@@ -39,9 +41,8 @@ def store_away(world):
 
 
 async def last_used(world, token):
-    async with world.store.read() as connection:
-        key_id = tokens.parse(token)[0]
-        return (await connection.execute(select(key_table.c.last_used).where(key_table.c.id == key_id))).scalar_one()
+    query = select(key_table.c.last_used).where(key_table.c.id == tokens.parse(token)[0])
+    return await world.store.read(lambda connection: connection.execute(query).scalar_one())
 
 
 async def test_a_token_tells_whose_it_is(world):
@@ -103,8 +104,7 @@ async def test_only_active_users_enter(world, status):
     user = await world.user("ann")
     token = await world.token(user)
     assert await world.authenticator.authenticate(token)
-    async with world.store.write() as connection:  # as another replica would
-        await users.change(connection, user.id, {"status": status})
+    await world.store.write(users.change, user.id, {"status": status})  # as another replica would
     world.clock.advance(1.1)
     assert await world.authenticator.authenticate(token) is None
 
@@ -112,16 +112,14 @@ async def test_only_active_users_enter(world, status):
 async def test_system_and_deleted_users_do_not_enter(world):
     for username, change in (("ann", {"deleted": True}), ("bob", {"is_system": True})):
         user = await world.user(username)
-        async with world.store.write() as connection:
-            await users.change(connection, user.id, change)
+        await world.store.write(users.change, user.id, change)
         assert await world.authenticator.authenticate(await world.token(user)) is None
 
 
 async def test_a_key_that_another_replica_removed_is_refused_within_a_second(world):
     token = await world.token(await world.user("ann"))
     assert await world.authenticator.authenticate(token)
-    async with world.store.write() as connection:
-        await api_keys.remove(connection, key_table.c.id == token[:10])
+    await world.store.write(api_keys.remove, key_table.c.id == token[:10])
     world.clock.advance(1.01)
     assert await world.authenticator.authenticate(token) is None
 
@@ -130,20 +128,19 @@ async def test_a_lookup_from_before_a_revocation_is_not_kept(world, monkeypatch)
     """The key is removed while a lookup is under way that still saw it."""
     user = await world.user("ann")
     token = await world.token(user)
-    read, removed = asyncio.Event(), asyncio.Event()
+    read, removed = threading.Event(), threading.Event()
     real = api_keys.holder
 
-    async def slow(connection, key_id):
-        found = await real(connection, key_id)
+    def slow(connection, key_id):
+        found = real(connection, key_id)
         read.set()
-        await removed.wait()
+        removed.wait(10)
         return found
 
     monkeypatch.setattr(api_keys, "holder", slow)
     first = asyncio.create_task(world.authenticator.authenticate(token))
-    await read.wait()
-    async with world.store.write() as connection:
-        await api_keys.remove(connection, key_table.c.id == token[:10])
+    await eventually(read.is_set)
+    await world.store.write(api_keys.remove, key_table.c.id == token[:10])
     world.authenticator.forget(token[:10])
     removed.set()
     await first
@@ -189,8 +186,7 @@ async def test_a_revocation_counts_again_as_soon_as_the_store_is_back(world, sto
     world.clock.advance(2)
     assert await world.authenticator.authenticate(token)
     store_away(False)
-    async with world.store.write() as connection:
-        await api_keys.remove(connection, key_table.c.id == token[:10])
+    await world.store.write(api_keys.remove, key_table.c.id == token[:10])
     async with asyncio.timeout(5):
         while await world.authenticator.authenticate(token):
             world.clock.advance(1)
@@ -201,8 +197,10 @@ async def test_a_store_that_hangs_is_away(world, monkeypatch):
     token = await world.token(await world.user("ann"))
     assert await world.authenticator.authenticate(token)
 
-    async def hang(connection, key_id):
-        await asyncio.Event().wait()
+    over = threading.Event()
+
+    def hang(connection, key_id):
+        over.wait(10)
 
     monkeypatch.setattr(api_keys, "holder", hang)
     monkeypatch.setattr(authenticate, "LOOKUP_LIMIT", 0.05)
@@ -210,6 +208,7 @@ async def test_a_store_that_hangs_is_away(world, monkeypatch):
     assert await world.authenticator.authenticate(token)
     with pytest.raises(StoreUnavailable):
         await world.authenticator.authenticate(tokens.mint().text)
+    over.set()
 
 
 async def test_the_last_use_is_noted_at_most_once_a_minute(world):
@@ -227,8 +226,8 @@ async def test_the_last_use_is_noted_at_most_once_a_minute(world):
     await world.authenticator.authenticate(token)
     await world.authenticator.close()
     assert await last_used(world, token) == world.clock.now()
-    async with world.store.read() as connection:
-        seen = (await connection.execute(select(user_table.c.last_seen_at))).scalar_one()
+    query = select(user_table.c.last_seen_at)
+    seen = await world.store.read(lambda connection: connection.execute(query).scalar_one())
     assert seen == world.clock.now()
 
 

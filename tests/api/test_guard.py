@@ -111,7 +111,7 @@ async def test_a_database_that_is_away_is_told_as_such(world, client):
 
 
 async def test_a_mistake_of_ours_shows_nothing_but_is_logged(world, client, monkeypatch, tmp_path):
-    async def fail(*_args):
+    def fail(*_args):
         raise RuntimeError("secret of the house")
 
     monkeypatch.setattr(users, "exists_any", fail)

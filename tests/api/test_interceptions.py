@@ -58,7 +58,7 @@ async def story(world, ann):
         *records(5, bob),
         *records(6, ann, ended=False),
     ]
-    await apply(world.store, rows)
+    await world.store.write(apply, rows)
     return bob
 
 
@@ -149,7 +149,7 @@ async def test_searching(ask, story, q, expected):
 
 async def test_a_page_takes_as_many_queries_for_many_rows_as_for_one(world, ask, story):
     queries = []
-    event.listen(world.store._engine.sync_engine, "before_cursor_execute", lambda *args: queries.append(args[2]))
+    event.listen(world.store._reading.engine, "before_cursor_execute", lambda *args: queries.append(args[2]))
 
     async def cost(limit):
         await world.authenticator.close()

@@ -7,6 +7,6 @@ from aigateway.store.engine import Store
 
 @pytest.fixture
 async def store(tmp_path):
-    opened = await Store.open(f"sqlite+aiosqlite:///{tmp_path / 'aigateway.sqlite3'}")
+    opened = await Store.open(f"sqlite:///{tmp_path / 'aigateway.sqlite3'}")
     yield opened
     await opened.close()

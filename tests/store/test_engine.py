@@ -17,6 +17,14 @@ from aigateway.store.engine import Store, StoreTooNew, StoreUnavailable
 from aigateway.store.tables import metadata
 
 
+def run(connection, statement, **values):
+    connection.execute(text(statement), values)
+
+
+def ask(connection, statement):
+    return connection.execute(text(statement)).scalar()
+
+
 async def test_the_migrations_make_the_tables_that_the_program_uses(store):
     def schema(connection):
         """The words of each statement; blanks, quotes and brackets do not matter."""
@@ -25,8 +33,7 @@ async def test_the_migrations_make_the_tables_that_the_program_uses(store):
         words.pop("alembic_version", None)
         return words
 
-    async with store.read() as connection:
-        migrated = await connection.run_sync(schema)
+    migrated = await store.read(schema)
     plain = create_engine("sqlite://")
     with plain.begin() as connection:
         metadata.create_all(connection)
@@ -48,7 +55,7 @@ def test_opening_again_does_not_import_alembic(tmp_path):
 import asyncio, sys
 from aigateway.store.engine import Store
 async def main():
-    store = await Store.open("sqlite+aiosqlite:///{tmp_path / "a.sqlite3"}")
+    store = await Store.open("sqlite:///{tmp_path / "a.sqlite3"}")
     await store.ping()
     await store.close()
 asyncio.run(main())
@@ -61,9 +68,8 @@ print("alembic" in sys.modules)
 
 async def test_the_files_can_be_read_by_their_owner_only(tmp_path):
     path = tmp_path / "deep" / "a.sqlite3"
-    store = await Store.open(f"sqlite+aiosqlite:///{path}")
-    async with store.write() as connection:
-        await connection.execute(text("DELETE FROM users"))
+    store = await Store.open(f"sqlite:///{path}")
+    await store.write(run, "DELETE FROM users")
     names = {file.name: stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()}
     await store.close()
     assert "a.sqlite3-wal" in names
@@ -72,24 +78,24 @@ async def test_the_files_can_be_read_by_their_owner_only(tmp_path):
 
 async def test_a_database_of_a_newer_version_is_left_alone(tmp_path):
     path = tmp_path / "a.sqlite3"
-    await (await Store.open(f"sqlite+aiosqlite:///{path}")).close()
+    await (await Store.open(f"sqlite:///{path}")).close()
     with sqlite3.connect(path) as raw:
         raw.execute("UPDATE alembic_version SET version_num = '9999'")
     raw.close()
     with pytest.raises(StoreTooNew, match="9999"):
-        await Store.open(f"sqlite+aiosqlite:///{path}")
+        await Store.open(f"sqlite:///{path}")
 
 
 async def test_a_folder_that_cannot_be_made_is_told_with_the_option(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreUnavailable, match="--data-dir"):
-        await Store.open(f"sqlite+aiosqlite:///{tmp_path / 'file' / 'a.sqlite3'}")
+        await Store.open(f"sqlite:///{tmp_path / 'file' / 'a.sqlite3'}")
 
 
 async def test_a_file_that_is_no_database_is_told(tmp_path):
     (tmp_path / "a.sqlite3").write_bytes(b"not a database" * 100)
     with pytest.raises(StoreUnavailable, match="not a database"):
-        await Store.open(f"sqlite+aiosqlite:///{tmp_path / 'a.sqlite3'}")
+        await Store.open(f"sqlite:///{tmp_path / 'a.sqlite3'}")
 
 
 async def test_a_text_that_is_no_url_is_told():
@@ -98,29 +104,24 @@ async def test_a_text_that_is_no_url_is_told():
 
 
 async def test_a_locked_database_is_away(store, tmp_path):
-    async with store.read() as connection:
-        await connection.execute(text("PRAGMA busy_timeout=1"))
+    await store.read(run, "PRAGMA busy_timeout=1")
     other = sqlite3.connect(tmp_path / "aigateway.sqlite3", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(StoreUnavailable, match="locked"):
-        async with store.write():
-            pass
+        await store.write(run, "SELECT 1")
     other.execute("ROLLBACK")
     other.close()
-    async with store.write():
-        pass
+    await store.write(run, "SELECT 1")
 
 
 async def test_a_mistake_of_ours_is_not_taken_for_absence(store):
     with pytest.raises(OperationalError, match="no such table"):
-        async with store.read() as connection:
-            await connection.execute(text("SELECT * FROM nonsense"))
+        await store.read(run, "SELECT * FROM nonsense")
 
 
 async def test_the_text_of_an_error_does_not_tell_values(store):
     with pytest.raises(OperationalError) as told:
-        async with store.read() as connection:
-            await connection.execute(text("SELECT :value FROM nonsense"), {"value": "a secret prompt"})
+        await store.read(run, "SELECT :value FROM nonsense", value="a secret prompt")
     assert "secret" not in str(told.value)
 
 
@@ -131,23 +132,19 @@ async def test_a_closed_store_is_away(store):
 
 
 async def test_a_transaction_that_fails_leaves_nothing(store):
-    async def fail():
-        async with store.write() as connection:
-            await connection.execute(text("UPDATE alembic_version SET version_num = 'x'"))
-            raise ZeroDivisionError
+    def fail(connection):
+        run(connection, "UPDATE alembic_version SET version_num = 'x'")
+        raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        await fail()
-    async with store.read() as connection:
-        assert (await connection.execute(text("SELECT version_num FROM alembic_version"))).scalar() == migrations.HEAD
+        await store.write(fail)
+    assert await store.read(ask, "SELECT version_num FROM alembic_version") == migrations.HEAD
 
 
 async def test_foreign_keys_are_enforced_and_the_log_is_ahead(store):
-    async with store.read() as connection:
-        pragmas = {
-            name: (await connection.execute(text(f"PRAGMA {name}"))).scalar()
-            for name in ("foreign_keys", "journal_mode", "synchronous")
-        }
+    pragmas = {
+        name: await store.read(ask, f"PRAGMA {name}") for name in ("foreign_keys", "journal_mode", "synchronous")
+    }
     assert pragmas == {"foreign_keys": 1, "journal_mode": "wal", "synchronous": 2}
 
 

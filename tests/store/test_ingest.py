@@ -85,22 +85,24 @@ def story(number, second, *, answers=None, calls=None, who=ANN):
 
 async def dump(store):
     """All that is in the tables of the record."""
-    async with store.read() as connection:
+
+    def rows(connection):
         return {
-            table.name: sorted(map(repr, (await connection.execute(select(table))).all()))
+            table.name: sorted(map(repr, connection.execute(select(table)).all()))
             for table in metadata.sorted_tables
             if table.name.startswith("aibridge_")
         }
 
+    return await store.read(rows)
+
 
 async def one(store, number):
     table = metadata.tables["aibridge_interceptions"]
-    async with store.read() as connection:
-        return (await connection.execute(select(table).where(table.c.id == uid(number)))).one()
+    return await store.read(lambda connection: connection.execute(select(table).where(table.c.id == uid(number))).one())
 
 
 async def test_a_whole_story_is_kept(store):
-    await apply(store, story(1, 10, calls="call_1"))
+    await store.write(apply, story(1, 10, calls="call_1"))
     row = await one(store, 1)
     assert (row.initiator_id, row.model, row.client, row.status_code) == (ANN, "sim", "Codex", 200)
     assert (row.session_id, row.thread_parent_id, row.thread_root_id) == (uid(1), None, None)
@@ -111,54 +113,56 @@ async def test_a_whole_story_is_kept(store):
 
 
 async def test_nothing_is_nothing(store):
-    await apply(store, [])
+    await store.write(apply, [])
 
 
 async def test_only_the_first_end_counts(store):
-    await apply(store, [start(1, 0), end(1, 5, status_code=200), end(1, 6, status_code=500, metadata={"late": True})])
-    await apply(store, [end(1, 7, error_type="interrupted")])
+    await store.write(
+        apply, [start(1, 0), end(1, 5, status_code=200), end(1, 6, status_code=500, metadata={"late": True})]
+    )
+    await store.write(apply, [end(1, 7, error_type="interrupted")])
     row = await one(store, 1)
     assert (row.status_code, row.error_type, row.ended_at.second) == (200, None, 5)
     assert row.metadata == {"request_user_agent": "x"}
 
 
 async def test_an_end_may_name_the_key_that_served(store):
-    await apply(store, [start(1, 0), end(1, 5, credential_hint="sk-...xyz")])
+    await store.write(apply, [start(1, 0), end(1, 5, credential_hint="sk-...xyz")])
     assert (await one(store, 1)).credential_hint == "sk-...xyz"
 
 
 async def test_a_request_with_a_tool_result_continues_the_one_that_called_the_tool(store):
     records = [*story(1, 0, calls="a"), *story(2, 10, answers="a", calls="b"), *story(3, 20, answers="b")]
-    await apply(store, records)
+    await store.write(apply, records)
     second, third = await one(store, 2), await one(store, 3)
     assert (second.thread_parent_id, second.thread_root_id, second.session_id) == (uid(1), uid(1), uid(1))
     assert (third.thread_parent_id, third.thread_root_id, third.session_id) == (uid(2), uid(1), uid(1))
 
 
 async def test_nobody_continues_another_persons_thread(store):
-    await apply(store, [*story(1, 0, calls="a"), *story(2, 10, answers="a", who=BOB)])
+    await store.write(apply, [*story(1, 0, calls="a"), *story(2, 10, answers="a", who=BOB)])
     assert (await one(store, 2)).thread_parent_id is None
 
 
 async def test_the_newest_call_before_the_request_is_the_one_it_answers(store):
     """Some providers number their calls from zero in every answer."""
-    await apply(store, [*story(1, 0, calls="0"), *story(2, 10, calls="0"), *story(3, 20, answers="0", calls="0")])
+    await store.write(apply, [*story(1, 0, calls="0"), *story(2, 10, calls="0"), *story(3, 20, answers="0", calls="0")])
     assert (await one(store, 3)).thread_parent_id == uid(2)
 
 
 async def test_a_later_call_with_the_same_id_does_not_adopt_an_older_request(store):
-    await apply(store, story(1, 0, answers="0"))
-    await apply(store, story(2, 10, calls="0"))
+    await store.write(apply, story(1, 0, answers="0"))
+    await store.write(apply, story(2, 10, calls="0"))
     assert (await one(store, 1)).thread_parent_id is None
 
 
 async def test_hostile_ids_do_not_make_a_circle(store):
     """Each answers the other's call, and all times are equal."""
     for records in ([start(1, 0, answers="b"), tool(1, 0, "a")], [start(2, 0, answers="a"), tool(2, 0, "b")]):
-        await apply(store, records)
+        await store.write(apply, records)
     first, second = await one(store, 1), await one(store, 2)
     assert {first.thread_parent_id, second.thread_parent_id} in ({None, uid(1)}, {None, uid(2)})
-    await apply(store, [start(3, 0, answers="c"), tool(3, 0, "c", row=77)])
+    await store.write(apply, [start(3, 0, answers="c"), tool(3, 0, "c", row=77)])
     assert (await one(store, 3)).thread_parent_id is None
 
 
@@ -167,7 +171,7 @@ async def test_values_that_do_not_fit_do_not_hold_up_the_rows_behind_them(store)
         interception_id=uid(1), id=uid(9), msg_id="m", input_tokens=10**40, output_tokens=-5, created_at=at(0)
     )
     long = start(1, 0, client="c" * 500, client_session_id="s" * 500, credential_hint="h" * 99, model="\x00" * 9)
-    await apply(store, [long, huge, end(1, 1, error_message="e" * 5000)])
+    await store.write(apply, [long, huge, end(1, 1, error_message="e" * 5000)])
     row = await one(store, 1)
     assert (len(row.client), len(row.client_session_id), len(row.credential_hint)) == (64, 256, 15)
     assert len(row.error_message) == 1024
@@ -176,7 +180,7 @@ async def test_values_that_do_not_fit_do_not_hold_up_the_rows_behind_them(store)
 async def test_a_store_that_is_away_keeps_nothing_and_says_so(store):
     await store.close()
     with pytest.raises(StoreUnavailable):
-        await apply(store, story(1, 0))
+        await store.write(apply, story(1, 0))
 
 
 BATCHES = (
@@ -200,10 +204,10 @@ def test_batches_in_any_order_and_any_number_give_the_same_tables(order, again, 
 
     async def tables(batches):
         with tempfile.TemporaryDirectory() as folder:
-            store = await Store.open(f"sqlite+aiosqlite:///{Path(folder) / 'a.sqlite3'}")
+            store = await Store.open(f"sqlite:///{Path(folder) / 'a.sqlite3'}")
             try:
                 for batch in batches:
-                    await apply(store, batch)
+                    await store.write(apply, batch)
                 return await dump(store)
             finally:
                 await store.close()
@@ -228,6 +232,6 @@ async def _expected(tables):
 
 async def test_many_rows_go_in_one_transaction(store):
     records = [record for number in range(1, 501) for record in story(number, 0, calls=str(number))]
-    await apply(store, records)
-    await apply(store, records)
+    await store.write(apply, records)
+    await store.write(apply, records)
     assert {len(rows) for rows in (await dump(store)).values()} == {500}

@@ -64,15 +64,13 @@ class World:
             status=status,
         )
         user = new.at(self.clock.now())
-        async with self.store.write() as connection:
-            await users.add(connection, user, "")
+        await self.store.write(users.add, user, "")
         return user
 
     async def token(self, user: User, lifetime: timedelta = timedelta(hours=1), *, login_type: str = TOKEN) -> str:
-        async with self.store.write() as connection:
-            return await issue(
-                connection, user.id, login_type=login_type, lifetime=lifetime, now=self.clock.now(), name=""
-            )
+        return await self.store.write(
+            issue, user.id, login_type=login_type, lifetime=lifetime, now=self.clock.now(), name=""
+        )
 
     async def actor(self, username: str, *roles: str) -> Actor:
         """A new active user, as the authenticator knows them."""
@@ -85,7 +83,7 @@ class World:
 @asynccontextmanager
 async def world(folder: Path):
     """A new world in a folder."""
-    store = await Store.open(f"sqlite+aiosqlite:///{folder / 'aigateway.sqlite3'}")
+    store = await Store.open(f"sqlite:///{folder / 'aigateway.sqlite3'}")
     clock = Clock()
     authenticator = Authenticator(store, clock=clock.now, monotonic=clock.monotonic)
     try:

@@ -157,8 +157,8 @@ class Authenticator:
     async def _ask(self, key_id: str) -> _Entry | None:
         asked_at = self._monotonic()
         try:
-            async with asyncio.timeout(LOOKUP_LIMIT), self._store.read() as connection:
-                holder = await api_keys.holder(connection, key_id)
+            async with asyncio.timeout(LOOKUP_LIMIT):
+                holder = await self._store.read(api_keys.holder, key_id)
         except TimeoutError as error:
             raise StoreUnavailable(f"The database did not answer within {LOOKUP_LIMIT:g} s.") from error
         if holder is None or not holder.may_enter:
@@ -184,7 +184,6 @@ class Authenticator:
         while self._uses:
             uses, self._uses = list(self._uses.values()), {}
             try:
-                async with self._store.write() as connection:
-                    await api_keys.record_uses(connection, uses)
+                await self._store.write(api_keys.record_uses, uses)
             except StoreUnavailable as error:
                 _log.debug("last use of tokens not noted", tokens=len(uses), reason=str(error))

@@ -31,5 +31,4 @@ async def create_token(store: Store, user: User, *, name: str, lifetime: timedel
         Conflict: the user has a token of that name.
         StoreUnavailable: the database is away.
     """
-    async with store.write() as connection:
-        return await issue(connection, user.id, login_type=TOKEN, name=name, lifetime=lifetime, now=utc_now())
+    return await store.write(issue, user.id, login_type=TOKEN, name=name, lifetime=lifetime, now=utc_now())

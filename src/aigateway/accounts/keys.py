@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from aigateway.accounts import roles
 from aigateway.accounts.actor import Actor
@@ -75,9 +75,7 @@ class Keys:
                 "A token's name has 1 to 64 letters, digits, dots, hyphens and underscores, "
                 "and begins with a letter or a digit.",
             )
-        async with self.store.write() as connection:
-            user = await self._owner(connection, actor, ref)
-            return await issue(connection, user.id, login_type=TOKEN, name=name, lifetime=lifetime, now=self.clock())
+        return await self.store.write(self._issue, actor, ref, login_type=TOKEN, name=name, lifetime=lifetime)
 
     async def create_session(self, actor: Actor, ref: str) -> str:
         """Make another session key, as a sign-in would, and return its token.
@@ -85,11 +83,9 @@ class Keys:
         Raises:
             Missing, Refused: no such user; not allowed.
         """
-        async with self.store.write() as connection:
-            user = await self._owner(connection, actor, ref)
-            return await issue(
-                connection, user.id, login_type=SESSION, lifetime=self.limits.session_duration, now=self.clock()
-            )
+        return await self.store.write(
+            self._issue, actor, ref, login_type=SESSION, lifetime=self.limits.session_duration
+        )
 
     async def tokens(
         self, actor: Actor, ref: str, *, include_expired: bool, include_all: bool
@@ -100,11 +96,14 @@ class Keys:
             Missing, Refused: no such user; not allowed.
         """
         valid_at = None if include_expired else self.clock()
-        async with self.store.read() as connection:
+
+        def listed(connection: Connection) -> list[tuple[ApiKey, str]]:
             if include_all and roles.allows(actor.roles, Permission.MANAGE_ALL_TOKENS):
-                return await api_keys.tokens(connection, user_id=None, valid_at=valid_at)
-            user = await self._owner(connection, actor, ref)
-            return await api_keys.tokens(connection, user_id=user.id, valid_at=valid_at)
+                return api_keys.tokens(connection, user_id=None, valid_at=valid_at)
+            user = self._owner(connection, actor, ref)
+            return api_keys.tokens(connection, user_id=user.id, valid_at=valid_at)
+
+        return await self.store.read(listed)
 
     async def remove(self, actor: Actor, ref: str, id_or_name: str) -> None:
         """Remove a key; it is refused from the next request on.
@@ -112,13 +111,22 @@ class Keys:
         Raises:
             Missing, Refused: no such user or key; not allowed.
         """
-        async with self.store.write() as connection:
-            user = await self._owner(connection, actor, ref)
-            key = await api_keys.find(connection, user.id, id_or_name) if _TOKEN_NAME.fullmatch(id_or_name) else None
-            if key is None:
-                raise Missing(f'{user.username} has no token "{id_or_name}".')
-            await api_keys.remove(connection, key_table.c.id == key.id)
-        self.authenticator.forget(key.id)
+        self.authenticator.forget(await self.store.write(self._remove, actor, ref, id_or_name))
+
+    def _issue(
+        self, connection: Connection, actor: Actor, ref: str, *, login_type: str, lifetime: timedelta, name: str = ""
+    ) -> str:
+        user = self._owner(connection, actor, ref)
+        return issue(connection, user.id, login_type=login_type, lifetime=lifetime, now=self.clock(), name=name)
+
+    def _remove(self, connection: Connection, actor: Actor, ref: str, id_or_name: str) -> str:
+        """Remove a key and tell its id."""
+        user = self._owner(connection, actor, ref)
+        key = api_keys.find(connection, user.id, id_or_name) if _TOKEN_NAME.fullmatch(id_or_name) else None
+        if key is None:
+            raise Missing(f'{user.username} has no token "{id_or_name}".')
+        api_keys.remove(connection, key_table.c.id == key.id)
+        return key.id
 
     def _checked(self, lifetime: timedelta | None) -> timedelta:
         if lifetime is None:
@@ -130,9 +138,9 @@ class Keys:
             raise Invalid("lifetime", f"A token lives for at most {hours:g}h here (--max-token-lifetime).")
         return lifetime
 
-    async def _owner(self, connection: AsyncConnection, actor: Actor, ref: str) -> User:
+    def _owner(self, connection: Connection, actor: Actor, ref: str) -> User:
         """The user, if the actor may handle their keys: one's own, an owner all, a user admin those of services."""
-        user = await self.people.find(connection, actor, ref)
+        user = self.people.find(connection, actor, ref)
         if user.id == actor.user_id or roles.allows(actor.roles, Permission.MANAGE_ALL_TOKENS):
             return user
         manages = roles.allows(actor.roles, Permission.MANAGE_USERS)
@@ -141,8 +149,8 @@ class Keys:
         raise Refused(f"Only {user.username} and owners may handle the tokens of {user.username}.")
 
 
-async def issue(
-    connection: AsyncConnection, user_id: str, *, login_type: str, lifetime: timedelta, now: datetime, name: str = ""
+def issue(
+    connection: Connection, user_id: str, *, login_type: str, lifetime: timedelta, now: datetime, name: str = ""
 ) -> str:
     """Insert a new key and return its token.
 
@@ -162,7 +170,7 @@ async def issue(
         updated_at=now,
     )
     try:
-        await api_keys.add(connection, key, minted.hashed_secret)
+        api_keys.add(connection, key, minted.hashed_secret)
     except IntegrityError as error:
         raise Conflict(f'There is a token named "{name}" already. Choose another name, or remove it first.') from error
     return minted.text

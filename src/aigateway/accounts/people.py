@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from aigateway.accounts import passwords, roles
 from aigateway.accounts.actor import Actor
@@ -37,8 +37,7 @@ class People:
 
     async def is_anybody_there(self) -> bool:
         """Whether the first user was created."""
-        async with self.store.read() as connection:
-            return await users.exists_any(connection)
+        return await self.store.read(users.exists_any)
 
     async def create_first(self, new: NewUser) -> User:
         """Create the first user, who is an active owner.
@@ -50,10 +49,13 @@ class People:
         if await self.is_anybody_there():
             raise too_late  # Anyone may ask this, so it must not cost the hash of a password.
         user, hashed = new.as_first().at(self.clock()), await passwords.hash_password(new.password)
-        async with self.store.write() as connection:
-            if await users.exists_any(connection):
+
+        def add(connection: Connection) -> None:
+            if users.exists_any(connection):
                 raise too_late
-            await users.add(connection, user, hashed)
+            users.add(connection, user, hashed)
+
+        await self.store.write(add)
         return user
 
     async def create(self, actor: Actor, new: NewUser) -> User:
@@ -73,8 +75,7 @@ class People:
         Raises:
             Missing: there is none.
         """
-        async with self.store.read() as connection:
-            return await self.find(connection, actor, ref)
+        return await self.store.read(self.find, actor, ref)
 
     async def initiator_id(self, actor: Actor, ref: str) -> str:
         """The id of a user to search the record for. One who reads all may also search for deleted users, by UUID.
@@ -82,17 +83,21 @@ class People:
         Raises:
             Missing: there is none.
         """
-        async with self.store.read() as connection:
+
+        def found(connection: Connection) -> str:
             reads_all = roles.allows(actor.roles, Permission.READ_ALL_INTERCEPTIONS)
-            if reads_all and _UUID.fullmatch(ref) and await users.is_or_was(connection, ref.lower()):
+            if reads_all and _UUID.fullmatch(ref) and users.is_or_was(connection, ref.lower()):
                 return ref.lower()
-            return (await self.find(connection, actor, ref)).id
+            return self.find(connection, actor, ref).id
+
+        return await self.store.read(found)
 
     async def page(self, actor: Actor, *, search: str, after_id: str | None, offset: int, limit: int) -> UserPage:
         """The users whom the actor may see, by name."""
         only = None if roles.allows(actor.roles, Permission.READ_ALL_USERS) else actor.user_id
-        async with self.store.read() as connection:
-            return await users.page(connection, only=only, search=search, after_id=after_id, offset=offset, limit=limit)
+        return await self.store.read(
+            users.page, only=only, search=search, after_id=after_id, offset=offset, limit=limit
+        )
 
     async def suspend(self, actor: Actor, ref: str) -> User:
         """Keep a user out, from the next request on.
@@ -131,9 +136,9 @@ class People:
         """
         await self._change(actor, ref, "delete", {"deleted": True}, removes_owner=True)
 
-    async def find(self, connection: AsyncConnection, actor: Actor, ref: str) -> User:
+    def find(self, connection: Connection, actor: Actor, ref: str) -> User:
         """As `get`, inside a transaction."""
-        user = await _named(connection, actor.user_id if ref == ME else ref)
+        user = _named(connection, actor.user_id if ref == ME else ref)
         visible = user is not None and (
             user.id == actor.user_id or roles.allows(actor.roles, Permission.READ_ALL_USERS)
         )
@@ -143,17 +148,21 @@ class People:
 
     async def _change(self, actor: Actor, ref: str, verb: str, changes: dict[str, Any], *, removes_owner: bool) -> User:
         now = self.clock()
-        async with self.store.write() as connection:
-            user = await self.find(connection, actor, ref)
+
+        def change(connection: Connection) -> User:
+            user = self.find(connection, actor, ref)
             self._require(actor, Permission.MANAGE_USERS, f"{verb} users")
             self._require_rule(actor, user.roles)
             if user.id == actor.user_id:
                 raise Refused(f"You cannot {verb} your own account; ask another owner.")
-            if removes_owner and await users.active_with_role(connection, Role.OWNER) == {user.id}:
+            if removes_owner and users.active_with_role(connection, Role.OWNER) == {user.id}:
                 raise Conflict(f"You cannot {verb} {user.username}, the last active owner. Make another owner first.")
-            await users.change(connection, user.id, changes | {"updated_at": now})
+            users.change(connection, user.id, changes | {"updated_at": now})
             if changes.get("deleted"):
-                await api_keys.remove(connection, key_table.c.user_id == user.id)
+                api_keys.remove(connection, key_table.c.user_id == user.id)
+            return user
+
+        user = await self.store.write(change)
         self.authenticator.forget_user(user.id)
         return replace(
             user,
@@ -181,19 +190,22 @@ async def add_user(store: Store, new: NewUser, now: datetime) -> User:
     user = new.at(now)
     hashed = await passwords.hash_password(new.password) if new.password else ""
     taken = Conflict(f'The username "{new.username}" or the e-mail address is taken. Choose another.')
+
+    def add(connection: Connection) -> None:
+        if users.by_username(connection, new.username):
+            raise Conflict(f'The username "{new.username}" is taken. Choose another.')
+        if new.email and users.by_email(connection, new.email):
+            raise Conflict(f'The e-mail address "{new.email}" is taken. Choose another.')
+        users.add(connection, user, hashed)
+
     try:
-        async with store.write() as connection:
-            if await users.by_username(connection, new.username):
-                raise Conflict(f'The username "{new.username}" is taken. Choose another.')
-            if new.email and await users.by_email(connection, new.email):
-                raise Conflict(f'The e-mail address "{new.email}" is taken. Choose another.')
-            await users.add(connection, user, hashed)
+        await store.write(add)
     except IntegrityError as error:
         raise taken from error
     return user
 
 
-async def _named(connection: AsyncConnection, ref: str) -> User | None:
+def _named(connection: Connection, ref: str) -> User | None:
     if _UUID.fullmatch(ref):
-        return await users.by_id(connection, ref.lower())
-    return await users.by_username(connection, ref) if USERNAME.fullmatch(ref) else None
+        return users.by_id(connection, ref.lower())
+    return users.by_username(connection, ref) if USERNAME.fullmatch(ref) else None

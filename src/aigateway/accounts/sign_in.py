@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from sqlalchemy import Connection
+
 from aigateway.accounts import passwords
 from aigateway.accounts.actor import Actor
 from aigateway.accounts.authenticate import Authenticator
@@ -33,21 +35,25 @@ class SignIn:
             NotSignedIn: the password is not theirs (or there is no such user, which takes as long and says the same),
                 or the user is suspended.
         """
-        async with self.store.read() as connection:
-            user = await users.by_email(connection, email)
-            hashed = await users.hashed_password(connection, user.id) if user else ""
-        if not await passwords.is_password(password, hashed) or user is None:
+        user_id, hashed = await self.store.read(_password_of, email)
+        if not await passwords.is_password(password, hashed) or user_id is None:
             raise NotSignedIn("The e-mail address or the password is not right.")
-        now = self.clock()
-        async with self.store.write() as connection:
-            user = await users.by_id(connection, user.id)
-            if user is None or user.status == "suspended":
-                raise NotSignedIn("This account is suspended. Ask an owner to activate it.")
-            await users.change(connection, user.id, {"status": "active", "last_seen_at": now})
-            return await issue(connection, user.id, login_type=SESSION, lifetime=self.session_duration, now=now)
+        return await self.store.write(self._enter, user_id)
 
     async def logout(self, actor: Actor) -> None:
         """End the session, or remove the token, that the actor came with."""
-        async with self.store.write() as connection:
-            await api_keys.remove(connection, key_table.c.id == actor.api_key_id)
+        await self.store.write(api_keys.remove, key_table.c.id == actor.api_key_id)
         self.authenticator.forget(actor.api_key_id)
+
+    def _enter(self, connection: Connection, user_id: str) -> str:
+        user, now = users.by_id(connection, user_id), self.clock()
+        if user is None or user.status == "suspended":
+            raise NotSignedIn("This account is suspended. Ask an owner to activate it.")
+        users.change(connection, user.id, {"status": "active", "last_seen_at": now})
+        return issue(connection, user.id, login_type=SESSION, lifetime=self.session_duration, now=now)
+
+
+def _password_of(connection: Connection, email: str) -> tuple[str | None, str]:
+    """The id of a user and the hash of their password; None and nothing when there is no such user."""
+    user = users.by_email(connection, email)
+    return (user.id, users.hashed_password(connection, user.id)) if user else (None, "")

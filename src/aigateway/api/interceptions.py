@@ -42,7 +42,7 @@ def router(store: Store, people: People) -> APIRouter:
         wanted = await _filter(q, actor, people)
         after = after_id.lower() if after_id else None
         try:
-            page = await interceptions.page(store, wanted, after_id=after, offset=offset, limit=limit)
+            page = await store.read(interceptions.page, wanted, after_id=after, offset=offset, limit=limit)
         except UnknownCursor:
             return _bad("after_id", "There is no such interception that you may see.")
         return shapes.interceptions(page)

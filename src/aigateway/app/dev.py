@@ -95,8 +95,7 @@ async def _account(path: Path, services: Services) -> DevAccount:
     try:
         user = await create_admin(services.store, username=_USERNAME, email=_EMAIL, password=password)
     except Conflict:
-        async with services.store.read() as connection:
-            found = await users.by_username(connection, _USERNAME)
+        found = await services.store.read(users.by_username, _USERNAME)
         if found is None:
             raise
         user, password = found, saved.password if saved else ""

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, delete, func, insert, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, insert, or_, select, update
 
 from aigateway.store.tables import api_keys, users
 
@@ -64,19 +63,19 @@ class Use:
 _SHOWN = tuple(api_keys.c[name] for name in ApiKey.__dataclass_fields__)
 
 
-async def add(connection: AsyncConnection, key: ApiKey, hashed_secret: bytes) -> None:
+def add(connection: Connection, key: ApiKey, hashed_secret: bytes) -> None:
     """Insert a key.
 
     Raises:
         sqlalchemy.exc.IntegrityError: the user has a token of that name.
     """
     values = {column.name: getattr(key, column.name) for column in _SHOWN}
-    await connection.execute(
+    connection.execute(
         insert(api_keys).values(**values, hashed_secret=hashed_secret, scopes=["all"], allow_list=["*:*"])
     )
 
 
-async def holder(connection: AsyncConnection, key_id: str) -> Holder | None:
+def holder(connection: Connection, key_id: str) -> Holder | None:
     """A key and its user."""
     query = (
         select(
@@ -96,7 +95,7 @@ async def holder(connection: AsyncConnection, key_id: str) -> Holder | None:
         .join(users, users.c.id == api_keys.c.user_id)
         .where(api_keys.c.id == key_id)
     )
-    row = (await connection.execute(query)).first()
+    row = connection.execute(query).first()
     if row is None:
         return None
     return Holder(
@@ -113,9 +112,7 @@ async def holder(connection: AsyncConnection, key_id: str) -> Holder | None:
     )
 
 
-async def tokens(
-    connection: AsyncConnection, *, user_id: str | None, valid_at: datetime | None
-) -> list[tuple[ApiKey, str]]:
+def tokens(connection: Connection, *, user_id: str | None, valid_at: datetime | None) -> list[tuple[ApiKey, str]]:
     """Tokens with their users' names, oldest first: of one user or of everybody, all or those valid at a time."""
     query = select(*_SHOWN, users.c.username).join(users, users.c.id == api_keys.c.user_id)
     query = query.where(api_keys.c.login_type == TOKEN).order_by(api_keys.c.created_at, api_keys.c.id)
@@ -123,36 +120,36 @@ async def tokens(
         query = query.where(api_keys.c.user_id == user_id)
     if valid_at is not None:
         query = query.where(api_keys.c.expires_at > valid_at)
-    return [(_key(row), row.username) for row in await connection.execute(query)]
+    return [(_key(row), row.username) for row in connection.execute(query)]
 
 
-async def find(connection: AsyncConnection, user_id: str, id_or_name: str) -> ApiKey | None:
+def find(connection: Connection, user_id: str, id_or_name: str) -> ApiKey | None:
     """A user's key by its id, else by its token's name."""
     for condition in (api_keys.c.id == id_or_name, api_keys.c.token_name == id_or_name):
-        row = (await connection.execute(select(*_SHOWN).where(api_keys.c.user_id == user_id, condition))).first()
+        row = connection.execute(select(*_SHOWN).where(api_keys.c.user_id == user_id, condition)).first()
         if row is not None:
             return _key(row)
     return None
 
 
-async def remove(connection: AsyncConnection, condition: ColumnElement[bool]) -> None:
+def remove(connection: Connection, condition: ColumnElement[bool]) -> None:
     """Delete the keys that meet a condition."""
-    await connection.execute(delete(api_keys).where(condition))
+    connection.execute(delete(api_keys).where(condition))
 
 
-async def record_uses(connection: AsyncConnection, uses: Sequence[Use]) -> None:
+def record_uses(connection: Connection, uses: Sequence[Use]) -> None:
     """Remember when keys were last used and their users last seen. Never back in time."""
     rows: list[dict[str, Any]] = [
         {"key": use.key_id, "user": use.user_id, "at": use.at, "until": use.expires_at} for use in uses
     ]
-    await connection.execute(
+    connection.execute(
         update(api_keys)
         .where(api_keys.c.id == bindparam("key"))
         .values(last_used=bindparam("at"), expires_at=func.coalesce(bindparam("until"), api_keys.c.expires_at)),
         rows,
     )
     seen = users.c.last_seen_at
-    await connection.execute(
+    connection.execute(
         update(users)
         .where(users.c.id == bindparam("user"), or_(seen.is_(None), seen < bindparam("at")))
         .values(last_seen_at=bindparam("at")),

@@ -5,20 +5,23 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
-from sqlalchemy import Connection, event, inspect, make_url, text
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from aigateway.store.migrations import HEAD, REVISIONS
 
 _BUSY_TIMEOUT_MS = 5000
 _WRITES = "aigateway_writes"
+_READERS = 4
+"""Reading transactions at the same time; others wait for a thread."""
+_POSTGRES_WRITERS = 4
 
 _SQLITE_OUR_MISTAKE = frozenset(
     {
@@ -33,6 +36,9 @@ _SQLITE_OUR_MISTAKE = frozenset(
 _POSTGRES_AWAY = ("08", "53", "57")
 """SQLSTATE classes: connection exception, insufficient resources, operator intervention."""
 
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
 
 class StoreUnavailable(Exception):  # a state of the world, not a mistake
     """The database cannot be reached or cannot serve now; the same call may succeed later."""
@@ -42,15 +48,28 @@ class StoreTooNew(Exception):  # a state of the world, not a mistake
     """The database was written by a newer version of the program."""
 
 
-class Store:
-    """An open database at the current schema. Safe to share between all tasks of one event loop."""
+@dataclass(frozen=True, slots=True)
+class _Lane:
+    """Where one kind of transactions runs."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+    engine: Engine
+    threads: ThreadPoolExecutor
+
+
+class Store:
+    """An open database at the current schema. Safe to share between all tasks of one event loop.
+
+    A transaction is a plain function of a `Connection` and whatever else it is given. It runs from beginning to commit
+    in one of the store's own threads, so it must not touch what belongs to the event loop, and must return plain data.
+    When whoever waits for it is cancelled, it either never runs or runs to its end: there is no half of it.
+    """
+
+    def __init__(self, engine: Engine, *, writers: int) -> None:
         self._closed = False
-        # SQLite has one writer: waiting here is fair and at once, waiting in SQLite sleeps and polls.
-        sqlite = engine.dialect.name == "sqlite"
-        self._write_turn: AbstractAsyncContextManager[None] = asyncio.Lock() if sqlite else nullcontext()
+        self._reading = _Lane(engine, ThreadPoolExecutor(_READERS, thread_name_prefix="store-read"))
+        self._writing = _Lane(
+            engine.execution_options(**{_WRITES: True}), ThreadPoolExecutor(writers, thread_name_prefix="store-write")
+        )
 
     @classmethod
     async def open(cls, url: str) -> Self:
@@ -60,7 +79,9 @@ class Store:
             StoreUnavailable: it cannot be reached or written.
             StoreTooNew: its schema is of a newer version.
         """
-        store = cls(_create_engine(url))
+        # SQLite has one writer: waiting for the one thread is fair and at once, waiting in SQLite sleeps and polls.
+        engine = _create_engine(url)
+        store = cls(engine, writers=1 if engine.dialect.name == "sqlite" else _POSTGRES_WRITERS)
         try:
             await store._migrate()
         except BaseException:
@@ -71,12 +92,12 @@ class Store:
     @property
     def dialect(self) -> str:
         """`sqlite` or `postgresql`."""
-        return self._engine.dialect.name
+        return self._reading.engine.dialect.name
 
     async def close(self) -> None:
-        """Give all connections back. Later calls raise StoreUnavailable."""
+        """Let the transactions under way end, and give all connections back. Later calls raise StoreUnavailable."""
         self._closed = True
-        await self._engine.dispose()
+        await asyncio.to_thread(self._shut)
 
     async def ping(self) -> None:
         """Ask the database for a sign of life.
@@ -84,41 +105,38 @@ class Store:
         Raises:
             StoreUnavailable: there is none.
         """
-        async with self.read() as connection:
-            await connection.execute(text("SELECT 1"))
+        await self.read(_ask_for_a_sign)
 
-    @asynccontextmanager
-    async def read(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction that only reads, and reads one state of the database.
+    async def read(self, work: Callable[Concatenate[Connection, _P], _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """Run `work(connection, …)` as a transaction that only reads, and reads one state of the database.
 
         Raises:
             StoreUnavailable: the database is away.
         """
-        with self._telling_absence():
-            async with self._engine.connect() as connection, connection.begin():
-                yield connection
+        return await self._run(self._reading, lambda connection: work(connection, *args, **kwargs))
 
-    @asynccontextmanager
-    async def write(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction that may write: committed at the end, undone by an exception; in SQLite alone from its start.
+    async def write(self, work: Callable[Concatenate[Connection, _P], _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """Run `work(connection, …)` as a transaction that may write: committed at its end, undone by an exception.
+
+        In SQLite it is the only one that writes, from its start.
 
         Raises:
             StoreUnavailable: the database is away; nothing of the transaction was kept.
         """
-        with self._telling_absence():
-            async with self._write_turn, self._engine.connect() as connection:
-                await connection.execution_options(**{_WRITES: True})
-                async with connection.begin():
-                    yield connection
+        return await self._run(self._writing, lambda connection: work(connection, *args, **kwargs))
 
-    def _telling_absence(self) -> _TellAbsence:
+    async def _run(self, lane: _Lane, work: Callable[[Connection], _T]) -> _T:
         if self._closed:
             raise StoreUnavailable("The database was closed.")
-        return _TellAbsence()
+        return await asyncio.get_running_loop().run_in_executor(lane.threads, _transact, lane.engine, work)
+
+    def _shut(self) -> None:
+        for lane in (self._reading, self._writing):
+            lane.threads.shutdown()
+            lane.engine.dispose()
 
     async def _migrate(self) -> None:
-        async with self.read() as connection:
-            revision = await connection.run_sync(_revision)
+        revision = await self.read(_revision)
         if revision == HEAD:
             return
         if revision is not None and revision not in REVISIONS:
@@ -128,20 +146,23 @@ class Store:
             )
         from aigateway.store.migrations.run import upgrade  # noqa: PLC0415  # Alembic is slow to import, rarely needed
 
-        async with self.write() as connection:
-            await connection.run_sync(upgrade)
+        await self.write(upgrade)
 
 
-class _TellAbsence:
-    """Turns the errors that mean "the database is away" into StoreUnavailable, and leaves the others as they are."""
+def _transact(engine: Engine, work: Callable[[Connection], _T]) -> _T:
+    """One transaction, in the thread that calls."""
+    try:
+        with engine.begin() as connection:
+            return work(connection)
+    except (DBAPIError, PoolTimeoutError, OSError) as error:
+        if not _means_away(error):
+            raise
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        raise StoreUnavailable(f"The database cannot be used now: {cause}") from error
 
-    def __enter__(self) -> None:
-        return None
 
-    def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
-        if error is not None and _means_away(error):
-            cause = error.orig if isinstance(error, DBAPIError) else error
-            raise StoreUnavailable(f"The database cannot be used now: {cause}") from error
+def _ask_for_a_sign(connection: Connection) -> None:
+    connection.execute(text("SELECT 1"))
 
 
 def _means_away(error: BaseException) -> bool:
@@ -163,18 +184,22 @@ def _revision(connection: Connection) -> str | None:
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
 
-def _create_engine(url: str) -> AsyncEngine:
+def _create_engine(url: str) -> Engine:
     try:
         parsed = make_url(url)
     except ArgumentError as error:
         raise StoreUnavailable("The database's address is not a URL; check --postgres-url.") from error
     if parsed.get_backend_name() != "sqlite":
-        return create_async_engine(parsed, pool_pre_ping=True, hide_parameters=True)
+        return create_engine(
+            parsed, pool_size=_READERS + _POSTGRES_WRITERS, max_overflow=0, pool_pre_ping=True, hide_parameters=True
+        )
     _create_private_file(Path(parsed.database or ""))
     # An error's text goes to the log, and must not take prompts and hashes along.
-    engine = create_async_engine(parsed, hide_parameters=True, connect_args={"isolation_level": None})
-    event.listen(engine.sync_engine, "connect", _prepare_sqlite)
-    event.listen(engine.sync_engine, "begin", _begin_sqlite)
+    engine = create_engine(
+        parsed, pool_size=_READERS + 1, max_overflow=0, hide_parameters=True, connect_args={"isolation_level": None}
+    )
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from importlib import import_module
 from typing import Any
 
-from sqlalchemy import Table, bindparam, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, Table, bindparam, func, select, update
 
-from aigateway.store.engine import Store
 from aigateway.store.lineage import link
 from aigateway.store.records import (
     AnyRecord,
@@ -23,6 +21,7 @@ from aigateway.store.records import (
     ToolUsage,
 )
 from aigateway.store.tables import interceptions, model_thoughts, token_usages, tool_usages, user_prompts
+from aigateway.store.types import without_nul
 
 Row = dict[str, Any]
 
@@ -30,14 +29,11 @@ _BIGGEST = 2**63 - 1
 """What a bigint holds. A provider that reports more is wrong, and must not stop the rows behind it."""
 
 
-async def apply(store: Store, records: Sequence[AnyRecord]) -> None:
-    """Write `records` (at most some thousands) into the tables: all of them, or none.
+def apply(connection: Connection, records: Sequence[AnyRecord]) -> None:
+    """Write `records` (at most some thousands) into the tables.
 
     A row that is there already stays as it is, and an end is taken only once. A row may come before or after the others
     of its interception, except that an end must not come before its start in an earlier call.
-
-    Raises:
-        StoreUnavailable: nothing was written; the same records can be given again.
     """
     rows: dict[Table, list[Row]] = defaultdict(list)
     ends: list[InterceptionEnd] = []
@@ -47,27 +43,30 @@ async def apply(store: Store, records: Sequence[AnyRecord]) -> None:
         else:
             table, row = _row(record)
             rows[table].append(row)
-    if not rows and not ends:
-        return
-    async with store.write() as connection:
-        for table, new in rows.items():
-            await _insert_once(connection, table, new)
-        await _end(connection, ends)
-        await link(
-            connection,
-            started=[row["id"] for row in rows[interceptions] if row["correlating_tool_call_id"]],
-            called=[row["provider_tool_call_id"] for row in rows[tool_usages] if row["provider_tool_call_id"]],
-        )
+    for table, new in rows.items():
+        rows[table] = _storable(connection, new)
+        _insert_once(connection, table, rows[table])
+    _end(connection, ends)
+    link(
+        connection,
+        started=[row["id"] for row in rows[interceptions] if row["correlating_tool_call_id"]],
+        called=[row["provider_tool_call_id"] for row in rows[tool_usages] if row["provider_tool_call_id"]],
+    )
 
 
-async def _insert_once(connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    await connection.execute(dialect.insert(table).on_conflict_do_nothing(index_elements=["id"]), rows)
+def _storable(connection: Connection, rows: list[Row]) -> list[Row]:
+    """The rows as the database can keep them."""
+    return [without_nul(row) for row in rows] if connection.dialect.name == "postgresql" else rows
 
 
-async def _end(connection: AsyncConnection, ends: Sequence[InterceptionEnd]) -> None:
+def _insert_once(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    dialect = import_module(f"sqlalchemy.dialects.{connection.dialect.name}")
+    connection.execute(dialect.insert(table).on_conflict_do_nothing(index_elements=["id"]), rows)
+
+
+def _end(connection: Connection, ends: Sequence[InterceptionEnd]) -> None:
     """End what is not ended yet. The first end of an interception counts."""
-    known = await _metadata_of(connection, [end.interception_id for end in ends if end.metadata])
+    known = _metadata_of(connection, [end.interception_id for end in ends if end.metadata])
     same = ("ended_at", "status_code", "error_type", "error_message", "duration_ms", "time_to_first_byte_ms")
     changes: Row = {name: bindparam(f"new_{name}") for name in (*same, "response_bytes")}
     changes["credential_hint"] = func.coalesce(bindparam("new_credential_hint"), interceptions.c.credential_hint)
@@ -93,17 +92,18 @@ async def _end(connection: AsyncConnection, ends: Sequence[InterceptionEnd]) -> 
         else:
             plain.append(row)
     if plain:
-        await connection.execute(statement.values(changes), plain)
+        connection.execute(statement.values(changes), _storable(connection, plain))
     if telling:
-        await connection.execute(statement.values(changes | {"metadata": bindparam("new_metadata")}), telling)
+        telling = _storable(connection, telling)
+        connection.execute(statement.values(changes | {"metadata": bindparam("new_metadata")}), telling)
 
 
-async def _metadata_of(connection: AsyncConnection, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+def _metadata_of(connection: Connection, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
     wanted = list(ids)
     if not wanted:
         return {}
     query = select(interceptions.c.id, interceptions.c.metadata).where(interceptions.c.id.in_(wanted))
-    return {row.id: row.metadata or {} for row in await connection.execute(query)}
+    return {row.id: row.metadata or {} for row in connection.execute(query)}
 
 
 def _row(record: InterceptionStart | PromptUsage | TokenUsage | ToolUsage | ModelThought) -> tuple[Table, Row]:

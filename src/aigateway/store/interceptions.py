@@ -8,10 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Table, func, literal, select, tuple_
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ColumnElement, Connection, Select, Table, func, literal, select, tuple_
 
-from aigateway.store.engine import Store
 from aigateway.store.tables import interceptions, token_usages, tool_usages, user_prompts, users
 
 Row = Mapping[str, Any]
@@ -71,13 +69,13 @@ class InterceptionPage:
     tool_usages: dict[str, list[Row]] = field(default_factory=dict)
 
 
-async def page(
-    store: Store, wanted: InterceptionFilter, *, after_id: str | None, offset: int, limit: int
+def page(
+    connection: Connection, wanted: InterceptionFilter, *, after_id: str | None, offset: int, limit: int
 ) -> InterceptionPage:
     """Ended interceptions, newest first by start and id.
 
     Args:
-        store: where they are.
+        connection: a transaction.
         wanted: which.
         after_id: the last one already seen; the page begins below it.
         offset: how many to leave out.
@@ -85,7 +83,6 @@ async def page(
 
     Raises:
         UnknownCursor: `after_id` is not an interception that may be seen.
-        StoreUnavailable: the database is away.
     """
     conditions = wanted.conditions()
     order = (interceptions.c.started_at.desc(), interceptions.c.id.desc())
@@ -97,27 +94,26 @@ async def page(
         .offset(offset)
         .limit(limit)
     )
-    async with store.read() as connection:
-        if after_id is not None:
-            query = query.where(await _below(connection, after_id, wanted.visible_to))
-        counted = select(func.count()).select_from(interceptions).where(*conditions)
-        count = (await connection.execute(counted)).scalar_one()
-        rows = await _rows(connection, query)
-        ids = [row["id"] for row in rows]
-        return InterceptionPage(
-            count=count,
-            interceptions=rows,
-            token_usages=await _children(connection, token_usages, ids),
-            user_prompts=await _children(connection, user_prompts, ids),
-            tool_usages=await _children(connection, tool_usages, ids),
-        )
+    if after_id is not None:
+        query = query.where(_below(connection, after_id, wanted.visible_to))
+    counted = select(func.count()).select_from(interceptions).where(*conditions)
+    count = connection.execute(counted).scalar_one()
+    rows = _rows(connection, query)
+    ids = [row["id"] for row in rows]
+    return InterceptionPage(
+        count=count,
+        interceptions=rows,
+        token_usages=_children(connection, token_usages, ids),
+        user_prompts=_children(connection, user_prompts, ids),
+        tool_usages=_children(connection, tool_usages, ids),
+    )
 
 
-async def _below(connection: AsyncConnection, after_id: str, visible_to: str | None) -> ColumnElement[bool]:
+def _below(connection: Connection, after_id: str, visible_to: str | None) -> ColumnElement[bool]:
     query = select(interceptions.c.started_at).where(interceptions.c.id == after_id)
     if visible_to is not None:
         query = query.where(interceptions.c.initiator_id == visible_to)
-    started_at = (await connection.execute(query)).scalar()
+    started_at = connection.execute(query).scalar()
     if started_at is None:
         raise UnknownCursor(after_id)
     column = interceptions.c
@@ -125,15 +121,15 @@ async def _below(connection: AsyncConnection, after_id: str, visible_to: str | N
     return tuple_(column.started_at, column.id) < cursor
 
 
-async def _children(connection: AsyncConnection, table: Table, ids: Sequence[str]) -> dict[str, list[Row]]:
+def _children(connection: Connection, table: Table, ids: Sequence[str]) -> dict[str, list[Row]]:
     if not ids:
         return {}
     query = select(table).where(table.c.interception_id.in_(ids)).order_by(table.c.created_at, table.c.id)
     grouped: dict[str, list[Row]] = defaultdict(list)
-    for row in await _rows(connection, query):
+    for row in _rows(connection, query):
         grouped[row["interception_id"]].append(row)
     return grouped
 
 
-async def _rows(connection: AsyncConnection, query: Select[*tuple[Any, ...]]) -> list[Row]:
-    return [dict(row) for row in (await connection.execute(query)).mappings()]
+def _rows(connection: Connection, query: Select[*tuple[Any, ...]]) -> list[Row]:
+    return [dict(row) for row in connection.execute(query).mappings()]

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import bindparam, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, bindparam, or_, select, update
 
 from aigateway.store.tables import interceptions, tool_usages
 
@@ -23,7 +22,7 @@ class _Link:
     """The root that the parent has in the tables: its own root, or itself."""
 
 
-async def link(connection: AsyncConnection, started: Sequence[str], called: Sequence[str]) -> None:
+def link(connection: Connection, started: Sequence[str], called: Sequence[str]) -> None:
     """Link what the new rows made linkable.
 
     Args:
@@ -35,7 +34,7 @@ async def link(connection: AsyncConnection, started: Sequence[str], called: Sequ
         return
     roots: dict[str, str] = {}
     links: list[_Link] = []
-    for found in await _linkable(connection, started, called):
+    for found in _linkable(connection, started, called):
         root = _follow(found.root, roots)
         if root == found.child:
             continue  # The parent descends from this very child; hostile ids must not make a circle.
@@ -43,13 +42,13 @@ async def link(connection: AsyncConnection, started: Sequence[str], called: Sequ
         links.append(found)
     if not links:
         return
-    await connection.execute(
+    connection.execute(
         update(interceptions)
         .where(interceptions.c.id == bindparam("child"))
         .values(thread_parent_id=bindparam("parent"), thread_root_id=bindparam("root")),
         [{"child": found.child, "parent": found.parent, "root": _follow(found.root, roots)} for found in links],
     )
-    await connection.execute(
+    connection.execute(
         update(interceptions)
         .where(interceptions.c.thread_root_id == bindparam("former"))
         .values(thread_root_id=bindparam("root")),
@@ -63,7 +62,7 @@ def _follow(root: str, roots: dict[str, str]) -> str:
     return root
 
 
-async def _linkable(connection: AsyncConnection, started: Sequence[str], called: Sequence[str]) -> list[_Link]:
+def _linkable(connection: Connection, started: Sequence[str], called: Sequence[str]) -> list[_Link]:
     """Interceptions without a parent whose tool call is known by now, each with the caller of the newest such call.
 
     Some providers number their calls from zero in every answer, so only calls made before the child started count.
@@ -91,7 +90,7 @@ async def _linkable(connection: AsyncConnection, started: Sequence[str], called:
         .subquery()
     )
     parent = interceptions.alias("parent")
-    found = await connection.execute(
+    found = connection.execute(
         select(pairs.c.id, parent.c.id.label("parent_id"), parent.c.thread_root_id)
         .join(parent, parent.c.id == pairs.c.parent_id)
         .order_by(pairs.c.started_at, pairs.c.id)

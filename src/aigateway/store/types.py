@@ -5,14 +5,25 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, DateTime, Dialect, String
-from sqlalchemy.dialects.postgresql import JSONB, UUID
+from sqlalchemy import JSON, DateTime, Dialect, String, Uuid
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from aigateway.store.times import rfc3339
 
-Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
-"""Any JSON value; `JSONB` in PostgreSQL."""
+
+class Json(TypeDecorator[Any]):
+    """Any JSON value; `JSONB` in PostgreSQL."""
+
+    impl = JSON(none_as_null=True)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """The dialect's own type."""
+        if dialect.name == "postgresql":
+            from sqlalchemy.dialects.postgresql import JSONB  # noqa: PLC0415  # slow to import, and SQLite needs none
+
+            return dialect.type_descriptor(JSONB(none_as_null=True))
+        return dialect.type_descriptor(JSON(none_as_null=True))
 
 
 class Uuid36(TypeDecorator[str]):
@@ -24,7 +35,7 @@ class Uuid36(TypeDecorator[str]):
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[str]:
         """The dialect's own type."""
         if dialect.name == "postgresql":
-            return dialect.type_descriptor(UUID(as_uuid=False))
+            return dialect.type_descriptor(Uuid(as_uuid=False))
         return dialect.type_descriptor(String(36))
 
 
@@ -49,3 +60,17 @@ class UtcTime(TypeDecorator[datetime]):
     def process_result_value(self, value: datetime | str | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002  # SQLAlchemy's signature
         """What Python is given."""
         return datetime.fromisoformat(value) if isinstance(value, str) else value
+
+
+def without_nul(value: Any) -> Any:
+    """`value`, with U+FFFD in place of each NUL character in it, which PostgreSQL has no place for.
+
+    PostgreSQL manual, sections 8.3 (character types) and 8.14 (JSON types).
+    """
+    if isinstance(value, str):
+        return value.replace("\x00", "\ufffd")
+    if isinstance(value, dict):
+        return {without_nul(key): without_nul(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_nul(inner) for inner in value]
+    return value

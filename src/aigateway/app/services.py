@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,6 +14,7 @@ from aigateway.audit.dumps.dumps import Dumps
 from aigateway.audit.journal import Journal
 from aigateway.audit.recorder import Recorder
 from aigateway.audit.shipper import Shipper
+from aigateway.audit.structured_log import StructuredLog
 from aigateway.gateway.admit import Admitter
 from aigateway.gateway.aiohttp_transport import AiohttpTransport
 from aigateway.gateway.endpoint import Endpoint
@@ -27,8 +28,10 @@ from aigateway.providers.actor_headers import actor_headers
 from aigateway.providers.provider import Provider, build
 from aigateway.settings.model import Settings
 from aigateway.settings.providers import ProviderSettings
+from aigateway.store.beginnings import beginnings
 from aigateway.store.engine import Store
 from aigateway.store.ingest import apply
+from aigateway.store.records import AnyRecord
 
 _SHIP_AT_STOP_SECONDS = 10.0
 
@@ -69,7 +72,7 @@ async def running(
     try:
         store = await Store.open(store_url(settings.data_dir))
         try:
-            shipper = Shipper(journal, lambda records: store.write(apply, records))
+            shipper = _shipper(journal, store, logs=settings.gateway.structured_logging)
             await shipper.adopt()
             shipper.start()
             services = _wire(settings, providers, store, journal, shipper, dumps)
@@ -85,6 +88,16 @@ async def running(
             await store.close()
     finally:
         await journal.close()
+
+
+def _shipper(journal: Journal, store: Store, *, logs: bool) -> Shipper:
+    def into_store(records: Sequence[AnyRecord]) -> Awaitable[None]:
+        return store.write(apply, records)
+
+    if not logs:
+        return Shipper(journal, into_store)
+    structured = StructuredLog(lambda ids: store.read(beginnings, ids))
+    return Shipper(journal, into_store, structured.write)
 
 
 def _wire(

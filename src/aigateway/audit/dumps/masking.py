@@ -72,7 +72,7 @@ SHAPES = tuple(
         (b"AIza", rb"AIza[A-Za-z0-9_-]{35}"),  # Google
         (b"eyJ", rb"eyJ[A-Za-z0-9_-]{8,}+\.eyJ[A-Za-z0-9_-]{8,}+\.[A-Za-z0-9_-]*+"),  # JWT, RFC 7519
         (b"Bearer ", rb"Bearer [A-Za-z0-9._~+/-]{16,}+=*"),
-        (b"-----BEGIN ", rb"-----BEGIN [A-Z ]*+PRIVATE KEY-----[^\"]*?-----END [A-Z ]*+PRIVATE KEY-----"),
+        (b"-----BEGIN ", rb"-----BEGIN [A-Z ]*PRIVATE KEY-----[^\"]{0,10000}?-----END [A-Z ]*PRIVATE KEY-----"),
     )
 )
 """Text that is a secret wherever it stands: a marker that is quick to find, and the pattern that begins with it."""

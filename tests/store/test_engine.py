@@ -1,16 +1,20 @@
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import re
 import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 
 import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError, OperationalError
+from tests.support.waiting import eventually
 
 from aigateway.store import engine, migrations
 from aigateway.store.engine import Store, StoreTooNew, StoreUnavailable
@@ -139,6 +143,55 @@ async def test_a_transaction_that_fails_leaves_nothing(store):
     with pytest.raises(ZeroDivisionError):
         await store.write(fail)
     assert await store.read(ask, "SELECT version_num FROM alembic_version") == migrations.HEAD
+
+
+async def test_a_transaction_whose_caller_went_away_runs_to_its_end(store):
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(connection):
+        run(connection, "UPDATE alembic_version SET version_num = 'x'")
+        begun.set()
+        go_on.wait(10)
+        run(connection, "UPDATE alembic_version SET version_num = version_num || 'y'")
+
+    leaving = asyncio.create_task(store.write(slow))
+    await eventually(begun.is_set)
+    leaving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
+    assert await store.read(ask, "SELECT version_num FROM alembic_version") == migrations.HEAD
+    go_on.set()
+    await store.write(run, "SELECT 1")
+    assert await store.read(ask, "SELECT version_num FROM alembic_version") == "xy"
+
+
+async def test_a_transaction_whose_caller_went_away_before_its_turn_never_runs(store):
+    go_on, ran = threading.Event(), []
+    first = asyncio.create_task(store.write(lambda _: go_on.wait(10)))
+    leaving = asyncio.create_task(store.write(ran.append))
+    await asyncio.sleep(0)
+    leaving.cancel()
+    go_on.set()
+    await first
+    await store.write(run, "SELECT 1")
+    assert ran == []
+
+
+async def test_closing_lets_the_transactions_under_way_end(store, tmp_path):
+    go_on = threading.Event()
+
+    def slow(connection):
+        go_on.wait(10)
+        run(connection, "UPDATE alembic_version SET version_num = 'x'")
+
+    writing = asyncio.create_task(store.write(slow))
+    await asyncio.sleep(0)
+    closing = asyncio.create_task(store.close())
+    await asyncio.sleep(0)
+    go_on.set()
+    await asyncio.gather(writing, closing)
+    with contextlib.closing(sqlite3.connect(tmp_path / "aigateway.sqlite3")) as raw:
+        assert raw.execute("SELECT version_num FROM alembic_version").fetchone() == ("x",)
 
 
 async def test_foreign_keys_are_enforced_and_the_log_is_ahead(store):

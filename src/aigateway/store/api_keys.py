@@ -62,6 +62,26 @@ class Use:
 
 _SHOWN = tuple(api_keys.c[name] for name in ApiKey.__dataclass_fields__)
 
+# Asked for every person every second, so it is made once.
+_HOLDER = (
+    select(
+        api_keys.c.id.label("key_id"),
+        api_keys.c.hashed_secret,
+        api_keys.c.expires_at,
+        api_keys.c.lifetime_seconds,
+        api_keys.c.login_type,
+        api_keys.c.user_id,
+        users.c.username,
+        users.c.email,
+        users.c.rbac_roles,
+        users.c.status,
+        users.c.deleted,
+        users.c.is_system,
+    )
+    .join(users, users.c.id == api_keys.c.user_id)
+    .where(api_keys.c.id == bindparam("wanted"))
+)
+
 
 def add(connection: Connection, key: ApiKey, hashed_secret: bytes) -> None:
     """Insert a key.
@@ -77,25 +97,7 @@ def add(connection: Connection, key: ApiKey, hashed_secret: bytes) -> None:
 
 def holder(connection: Connection, key_id: str) -> Holder | None:
     """A key and its user."""
-    query = (
-        select(
-            api_keys.c.id.label("key_id"),
-            api_keys.c.hashed_secret,
-            api_keys.c.expires_at,
-            api_keys.c.lifetime_seconds,
-            api_keys.c.login_type,
-            api_keys.c.user_id,
-            users.c.username,
-            users.c.email,
-            users.c.rbac_roles,
-            users.c.status,
-            users.c.deleted,
-            users.c.is_system,
-        )
-        .join(users, users.c.id == api_keys.c.user_id)
-        .where(api_keys.c.id == key_id)
-    )
-    row = connection.execute(query).first()
+    row = connection.execute(_HOLDER, {"wanted": key_id}).first()
     if row is None:
         return None
     return Holder(

@@ -97,7 +97,9 @@ EXPECTED = {
         CODEX, "01a20825-9b10-7d01-9e86-826cb788025c", None, "call_3d75353ef7c94248885b7216", None
     ),
     "codex/11-auth-byok.json": Expected(CODEX, "01a20825-a327-7ec2-af4a-2ea9fd0836b1", "Say ok.", None, None),
-    "codex/13-websocket-tool-loop-2.json": Expected(CODEX, "01a20825-aeb4-7443-a989-027900e4afed", None, None, None),
+    "codex/13-websocket-tool-loop-2.json": Expected(
+        CODEX, "01a20825-aeb4-7443-a989-027900e4afed", None, None, "warmup"
+    ),
     "codex/14-websocket-tool-loop-3.json": Expected(
         CODEX, "01a20825-aeb4-7443-a989-027900e4afed", "List the files.", None, None
     ),

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
 import ssl
 import time
 from collections.abc import Sequence
 from types import SimpleNamespace
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from multidict import CIMultiDict
 from yarl import URL
 
+from aigateway.gateway.aiohttp_dialect import SET_BY_AIOHTTP, Proxies, header_text, words
 from aigateway.gateway.transport import (
     ConnectTimeout,
     Disconnected,
@@ -24,7 +21,6 @@ from aigateway.gateway.transport import (
 )
 from aigateway.providers.upstream import UpstreamAnswer, UpstreamRequest
 
-_SET_BY_AIOHTTP = ("Accept", "Accept-Encoding", "User-Agent", "Content-Type")
 _KEEPALIVE_SECONDS = 30
 _DNS_CACHE_SECONDS = 60
 _STALE_SECONDS = 0.5
@@ -44,7 +40,7 @@ class AiohttpAnswer:
         try:
             return await self._response.content.readany()
         except (aiohttp.ClientError, ConnectionError, ssl.SSLError) as error:
-            raise Truncated(f"the provider's connection ended in the middle of its answer: {_words(error)}") from error
+            raise Truncated(f"the provider's connection ended in the middle of its answer: {words(error)}") from error
 
     def close(self) -> None:
         """Close the connection unless the answer was read to its end."""
@@ -69,13 +65,13 @@ class AiohttpTransport:
             ),
             auto_decompress=False,
             cookie_jar=aiohttp.DummyCookieJar(),
-            skip_auto_headers=_SET_BY_AIOHTTP,
+            skip_auto_headers=SET_BY_AIOHTTP,
             timeout=self._timeout,
             trace_configs=[tracing],
             # Proxies are found below: trust_env would also send passwords of ~/.netrc to providers.
             trust_env=False,
         )
-        self._proxies = getproxies()
+        self._proxies = Proxies()
 
     async def send(self, request: UpstreamRequest) -> UpstreamAnswer:
         """Send the request; see `Transport`."""
@@ -85,20 +81,20 @@ class AiohttpTransport:
             response = await self._session.request(
                 request.method,
                 URL(request.url, encoded=True),
-                headers=CIMultiDict((name.decode("latin-1"), _text(value)) for name, value in request.headers),
+                headers=CIMultiDict((name.decode("latin-1"), header_text(value)) for name, value in request.headers),
                 data=request.body or None,
                 allow_redirects=False,
-                proxy=self._proxy_for(request.url),
+                proxy=self._proxies.of(request.url),
                 trace_request_ctx=note,
             )
         except aiohttp.ConnectionTimeoutError as error:
             raise ConnectTimeout("the provider could not be connected to in time") from error
         except aiohttp.ClientConnectorError as error:
-            raise Unreachable(f"the provider could not be reached: {_words(error.os_error)}") from error
+            raise Unreachable(f"the provider could not be reached: {words(error.os_error)}") from error
         except (aiohttp.ClientError, ConnectionError, ssl.SSLError, asyncio.IncompleteReadError) as error:
             stale = note.reused and time.monotonic() - began < _STALE_SECONDS
             raise Disconnected(
-                f"the provider ended the connection without an answer: {_words(error)}", stale=stale
+                f"the provider ended the connection without an answer: {words(error)}", stale=stale
             ) from error
         return AiohttpAnswer(response)
 
@@ -106,33 +102,6 @@ class AiohttpTransport:
         """Close every connection."""
         await self._session.close()
 
-    def _proxy_for(self, url: str) -> str | None:
-        if not self._proxies:
-            return None
-        parts = urlsplit(url)
-        if proxy_bypass(parts.netloc):
-            return None
-        return self._proxies.get(parts.scheme) or self._proxies.get("all")
-
 
 async def _note_reuse(_session: aiohttp.ClientSession, context: SimpleNamespace, _params: object) -> None:
     context.trace_request_ctx.reused = True
-
-
-def _text(value: bytes) -> str:
-    """A header value as aiohttp wants it: it will encode UTF-8, so that UTF-8 goes out as it came in."""
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        return value.decode("latin-1")
-
-
-def _words(error: BaseException) -> str:
-    """An error's words without the URL or the address that asyncio and aiohttp put into them."""
-    if isinstance(error, socket.gaierror):
-        return "its name cannot be resolved"
-    if isinstance(error, ssl.SSLError):
-        return f"TLS failed ({error.reason or type(error).__name__})"
-    if isinstance(error, OSError) and error.errno:
-        return os.strerror(error.errno).lower()
-    return type(error).__name__

@@ -44,6 +44,8 @@ class RequestFacts:
     """Names a side request (`title`, `quota_probe`, `topic`, `helper`, …); None for a normal one."""
     background: bool = False
     """A Responses request with `background: true`, which the gateway refuses."""
+    previous_response_id: str | None = None
+    """The response that a Responses request goes on from."""
 
 
 @dataclass(frozen=True, slots=True)

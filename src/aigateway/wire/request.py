@@ -7,7 +7,8 @@ of a wrong shape is the provider's to refuse; here it only means that there is a
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -21,6 +22,7 @@ _LEGACY_SESSION = re.compile(r"_session_(.+)$")
 _TEXT_TYPES = frozenset({"text", "input_text"})
 _ASIDE = frozenset({"system", "developer"})
 """Roles of messages that may stand after the user's (decision 28)."""
+_LONGEST_ID = 256
 
 
 class MalformedBody(ValueError):
@@ -43,6 +45,11 @@ class _Body(msgspec.Struct):
     metadata: msgspec.Raw = _NONE
     client_metadata: msgspec.Raw = _NONE
     prompt_cache_key: msgspec.Raw = _NONE
+    prompt_cache_options: msgspec.Raw = _NONE
+    previous_response_id: msgspec.Raw = _NONE
+    generate: msgspec.Raw = _NONE
+    type: msgspec.Raw = _NONE
+    stream_id: msgspec.Raw = _NONE
 
 
 class _Item(msgspec.Struct):
@@ -74,7 +81,16 @@ class _Metadata(msgspec.Struct):
 
 
 class _ClientMetadata(msgspec.Struct):
+    """What Codex says of itself in a body; on a socket, whose headers are those of its opening, it is the news."""
+
     session_id: str = ""
+    thread_id: str = ""
+    sub_agent: str = msgspec.field(default="", name="x-openai-subagent")
+    parent_thread: str = msgspec.field(default="", name="x-codex-parent-thread-id")
+
+
+class _CacheOptions(msgspec.Struct):
+    prewarm: bool = False
 
 
 _BODY = Reader(_Body)
@@ -85,11 +101,46 @@ _RAWS = msgspec.json.Decoder(list[msgspec.Raw])
 _TEXT_INPUT = Reader(_TextInput)
 _METADATA = Reader(_Metadata)
 _CLIENT_METADATA = Reader(_ClientMetadata)
+_CACHE_OPTIONS = Reader(_CacheOptions)
+
+
+@dataclass(frozen=True, slots=True)
+class ClientMessage:
+    """A client's message on a socket of the Responses API (developers.openai.com, "WebSocket mode")."""
+
+    kind: str
+    """`response.create`, `response.steer`, …; empty when it has no type."""
+    lane: str
+    """Its `stream_id`; empty for none."""
+    facts: RequestFacts
+    """As of a request body: a `response.create` has the same fields beside its type, and a steer has an input."""
+    headers: Mapping[str, str]
+    """What it says of its sender that an HTTP request says in headers of these names."""
 
 
 def read_request(api: ApiFormat, body: bytes) -> RequestFacts:
     """Read the facts of a request body of the given API; raise `MalformedBody` if it is not a JSON object at all."""
-    found = _decode(body)
+    return _facts(api, body, _decode(body))
+
+
+def read_message(message: bytes) -> ClientMessage:
+    """Read what a client sends on a socket; raise `MalformedBody` if it is not a JSON object at all."""
+    found = _decode(message)
+    told = _CLIENT_METADATA.read(found.client_metadata) or _ClientMetadata()
+    headers = {
+        "thread-id": told.thread_id,
+        "x-openai-subagent": told.sub_agent,
+        "x-codex-parent-thread-id": told.parent_thread,
+    }
+    return ClientMessage(
+        kind=string(found.type) or "",
+        lane=string(found.stream_id) or "",
+        facts=replace(_facts(ApiFormat.RESPONSES, message, found), streaming=True),
+        headers={name: value for name, value in headers.items() if value},
+    )
+
+
+def _facts(api: ApiFormat, body: bytes, found: _Body) -> RequestFacts:
     last = _last_item(found.input if api is ApiFormat.RESPONSES else found.messages)
     texts = _typed_texts(api, body, found, last)
     purpose = _purpose(api, found, texts)
@@ -102,6 +153,7 @@ def read_request(api: ApiFormat, body: bytes) -> RequestFacts:
         prompt_cache_key=string(found.prompt_cache_key) or None,
         purpose=purpose,
         background=api is ApiFormat.RESPONSES and _flag(api, found.background),
+        previous_response_id=_response_id(found.previous_response_id),
     )
 
 
@@ -186,6 +238,8 @@ def _answered_call(api: ApiFormat, last: _Item) -> str | None:
 
 
 def _purpose(api: ApiFormat, found: _Body, texts: Sequence[str]) -> str | None:
+    if api is ApiFormat.RESPONSES and _prepares_only(found):
+        return "warmup"
     if not texts:
         return None
     offers_tools = any(len(memoryview(raw)) > len("[ ]") for raw in (found.tools, found.functions) if raw is not _NONE)
@@ -196,6 +250,19 @@ def _purpose(api: ApiFormat, found: _Body, texts: Sequence[str]) -> str | None:
         offers_tools=offers_tools,
         max_tokens=max_tokens if isinstance(max_tokens, int) else None,
     )
+
+
+def _prepares_only(found: _Body) -> bool:
+    """Whether nothing is to be generated yet: Codex opens its sockets so."""
+    if found.generate is _NONE and found.prompt_cache_options is _NONE:
+        return False
+    options = _CACHE_OPTIONS.read(found.prompt_cache_options)
+    return any_value(found.generate) is False or (options is not None and options.prewarm)
+
+
+def _response_id(raw: msgspec.Raw) -> str | None:
+    value = string(raw)
+    return value if value and len(value) <= _LONGEST_ID and value.isprintable() else None
 
 
 def _system_texts(api: ApiFormat, found: _Body) -> list[str]:

@@ -73,7 +73,10 @@ _RESPONSE = Reader(_Response)
 _ITEM = Reader(_Item)
 
 _OPENING = frozenset({"response.created", "response.in_progress", "response.queued"})
-_CLOSING = frozenset({"response.completed", "response.failed", "response.incomplete", "response.cancelled"})
+_CLOSING = frozenset(
+    # `done` ended the responses of the first WebSocket version.
+    {"response.completed", "response.failed", "response.incomplete", "response.cancelled", "response.done"}
+)
 _THINKING = {
     "response.reasoning_summary_text.delta": "reasoning_summary",
     "response.reasoning_text.delta": "reasoning",
@@ -183,8 +186,9 @@ class ResponsesAnswer(Answer):
             if index not in self._done:
                 self._take_item(index, item)
         error = error_in(any_value(response.error), "error") if status in {"failed", "completed"} else None
-        if status == "incomplete":
-            reason = members(response.incomplete_details).get("reason")
+        reason = members(response.incomplete_details).get("reason")
+        # A steered response goes on in its successor; nothing failed.
+        if status == "incomplete" and reason != "steered":
             error = AnswerError("incomplete", f"The response is incomplete: {str(reason or 'no reason given')[:200]}")
         elif status in {"failed", "cancelled"} and error is None:
             error = AnswerError(status, "")

@@ -87,7 +87,7 @@ class _Tally:
             return metrics.tokens.labels(provider, model, kind, initiator, client)
 
         self._completed, self._failed = status("completed"), status("failed")
-        self._tokens: dict[str, Counter] = {}
+        self._tokens: dict[str, Callable[[float], None]] = {}
         self._new_tokens: Callable[[str], Counter] = tokens
 
     def began(self, *, prompted: bool) -> None:
@@ -113,7 +113,7 @@ class _Tally:
     def _count(self, kind: str, tokens: int) -> None:
         if tokens <= 0:
             return
-        counter = self._tokens.get(kind)
-        if counter is None:
-            counter = self._tokens[kind] = self._new_tokens(kind)
-        counter.inc(tokens)
+        count = self._tokens.get(kind)
+        if count is None:
+            count = self._tokens[kind] = self._new_tokens(kind).inc
+        count(tokens)

@@ -7,6 +7,8 @@ import asyncio
 import json
 from dataclasses import dataclass, field
 
+from tests.providers.making import provider
+
 from aigateway.accounts.actor import Actor
 from aigateway.audit.journal import Journal
 from aigateway.audit.recorder import Recorder
@@ -20,7 +22,6 @@ from aigateway.gateway.upstream import Upstream
 from aigateway.providers.actor_headers import ActorHeaders
 from aigateway.store.engine import StoreUnavailable
 from aigateway.store.records import InterceptionEnd, InterceptionStart, PromptUsage, TokenUsage
-from tests.providers.making import provider
 
 TOKEN = "abcdefghij-abcdefghijklmnopqrstuv"
 OTHER = "zyxwvutsrq-abcdefghijklmnopqrstuv"
@@ -133,6 +134,8 @@ class Stage:
         self.first_byte_timeout = 20.0
         self.idle_timeout = 20.0
         self.actor_headers = ActorHeaders()
+        self.dumps = None
+        self.rate_limiter = None
 
     @property
     def app(self):
@@ -147,9 +150,13 @@ class Stage:
                 in_flight=self.in_flight,
                 max_body_size=self.admitter.max_body_size,
                 actor_headers=self.actor_headers,
+                dumps=self.dumps,
             ),
-            pass_through=PassThrough(upstream=upstream, in_flight=self.in_flight, actor_headers=self.actor_headers),
+            pass_through=PassThrough(
+                upstream=upstream, in_flight=self.in_flight, actor_headers=self.actor_headers, dumps=self.dumps
+            ),
             allow_byok=self.allow_byok,
+            rate_limiter=self.rate_limiter,
         )
 
     def client(self, path, payload=None, *, method="POST", headers=None, body=None, query=b"", on_piece=None, sim=None):

@@ -71,9 +71,7 @@ class GatewayProcess:
     def start(self) -> None:
         """Start, or start again over the same data, and wait until `/readyz` says yes."""
         with (self.folder / "server.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "aigateway", "server", *self._args], env=self._env, stdout=log, stderr=log
-            )
+            self._process = subprocess.Popen(self._command(), env=self._env, stdout=log, stderr=log)
         wait_until(self._ready, seconds=30)
         if not self.token:
             self.token = self.sign_up()
@@ -127,6 +125,9 @@ class GatewayProcess:
         wait_until(look)
         assert len(found) == 1, [row["id"] for row in found]
         return found[0]
+
+    def _command(self) -> list[str]:
+        return [sys.executable, "-m", "aigateway", "server", *self._args]
 
     def _ready(self) -> bool:
         assert self._process is not None, "not started"

@@ -147,6 +147,8 @@ class Recorder:
         metadata.update(client.metadata)
         if request.purpose:
             metadata["purpose"] = request.purpose
+        if request.previous_response_id:
+            metadata["previous_response_id"] = request.previous_response_id
         if subject.requested_model:
             metadata["requested_model"] = subject.requested_model
         records: list[AnyRecord] = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 
@@ -37,6 +37,8 @@ class Exchange:
         self._reason: Reason | None = None
         self._armed = False
         self._watcher: asyncio.Task[None] | None = None
+        self.when_stopping: Callable[[], None] | None = None
+        """Is told when the gateway is told to stop; needed only by what does not end by itself."""
 
     def interrupt(self, reason: Reason) -> None:
         """Break off at once; the first reason counts."""

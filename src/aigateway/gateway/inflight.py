@@ -27,6 +27,12 @@ class InFlight:
         finally:
             self._exchanges.discard(exchange)
 
+    def stop(self) -> None:
+        """Let nothing begin in what does not end by itself; all that is in flight may finish."""
+        for exchange in tuple(self._exchanges):
+            if exchange.when_stopping is not None:
+                exchange.when_stopping()
+
     def interrupt_all(self) -> None:
         """Break off what is still in flight; each client is told, each record ended."""
         for exchange in tuple(self._exchanges):

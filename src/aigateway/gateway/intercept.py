@@ -7,7 +7,7 @@ from typing import Protocol
 
 from aigateway.audit.dumps.dumps import Dumps, Series
 from aigateway.audit.journal import JournalUnavailable
-from aigateway.audit.recorder import UNKNOWN_MODEL, Interception, Outcome, Records, Subject
+from aigateway.audit.recorder import UNKNOWN_MODEL, Interception, Outcome, Records
 from aigateway.gateway.body import view
 from aigateway.gateway.credentials import credential_of
 from aigateway.gateway.edits import edit_for
@@ -16,6 +16,7 @@ from aigateway.gateway.inflight import InFlight
 from aigateway.gateway.refusal import INTERCEPTION_HEADER, Refusal, stopping
 from aigateway.gateway.relay import Relay, is_event_stream
 from aigateway.gateway.request import Receive, Request, Send
+from aigateway.gateway.subject import subject_of
 from aigateway.gateway.upstream import Upstream
 from aigateway.gateway.witness import Recording
 from aigateway.providers.actor_headers import ActorHeaders
@@ -92,20 +93,7 @@ class Interceptor:
     def _open(
         self, request: Request, facts: RequestFacts, credential: Credential, requested_model: str | None
     ) -> Interception:
-        provider = request.route.provider
-        subject = Subject(
-            initiator_id=request.actor.user_id,
-            username=request.actor.username,
-            api_key_id=request.actor.api_key_id,
-            provider_type=provider.type.value,
-            provider_name=provider.name,
-            credential_kind=credential.kind,
-            credential_hint=credential.hint,
-            user_agent=request.headers.get("user-agent", ""),
-            method=request.method,
-            route=provider.routes.prefix + request.route.path,
-            requested_model=requested_model,
-        )
+        subject = subject_of(request, credential, requested_model)
         return self._recorder.open(subject, facts, identify(request.headers, facts), len(request.body))
 
     async def _exchange(

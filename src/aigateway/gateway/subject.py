@@ -1,0 +1,25 @@
+"""Step 6, first part: whose request it is that goes on record."""
+
+from __future__ import annotations
+
+from aigateway.audit.recorder import Subject
+from aigateway.gateway.request import Request
+from aigateway.providers.credentials import Credential
+
+
+def subject_of(request: Request, credential: Credential, requested_model: str | None = None) -> Subject:
+    """Say who asks, with whose credential, of which provider and on what way."""
+    provider = request.route.provider
+    return Subject(
+        initiator_id=request.actor.user_id,
+        username=request.actor.username,
+        api_key_id=request.actor.api_key_id,
+        provider_type=provider.type.value,
+        provider_name=provider.name,
+        credential_kind=credential.kind,
+        credential_hint=credential.hint,
+        user_agent=request.headers.get("user-agent", ""),
+        method=request.method,
+        route=provider.routes.prefix + request.route.path,
+        requested_model=requested_model,
+    )

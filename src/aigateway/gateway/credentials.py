@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from aigateway.gateway.refusal import Refusal
 from aigateway.gateway.request import Request
-from aigateway.providers.credentials import Credential, CredentialMissing, choose
+from aigateway.providers.credentials import Credential, CredentialMissing, CredentialUnwelcome, choose
 
 
 def credential_of(request: Request) -> Credential:
     """The person's own credential, or the provider's.
 
     Raises:
-        Refusal: 401 when only the person's own would do.
+        Refusal: 401 when only the person's own would do, 403 when the person's own does not do.
 
     """
     try:
         return choose(request.route.provider, request.headers, byok=request.byok)
     except CredentialMissing as error:
         raise Refusal(401, str(error)) from None
+    except CredentialUnwelcome as error:
+        raise Refusal(403, str(error)) from None

@@ -13,10 +13,10 @@ from aigateway.gateway.body import ClientGone, read
 from aigateway.gateway.intercept import Intercepts
 from aigateway.gateway.passthrough import PassesThrough
 from aigateway.gateway.rate import RateLimiter
-from aigateway.gateway.refusal import Refusal
+from aigateway.gateway.refusal import Refusal, bug
 from aigateway.gateway.request import Receive, Request, Send, header_map
 from aigateway.providers.provider import Provider
-from aigateway.providers.routes import Intercepted
+from aigateway.providers.routes import Intercepted, Local
 from aigateway.telemetry.logging import get_logger
 
 _log = get_logger("gateway")
@@ -62,7 +62,7 @@ class Endpoint:
             _log.exception("a request failed in the gateway itself", path=scope["path"])
             # Refused when the answer had begun; the server then closes the connection.
             with contextlib.suppress(RuntimeError):
-                await _respond(send, _bug().response(api))
+                await _respond(send, bug().response(api))
 
     async def _serve(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         method = scope["method"]
@@ -71,6 +71,9 @@ class Endpoint:
         if self._rate_limiter is not None:
             self._rate_limiter.check(admission.actor.api_key_id)
         route = routing.find(self._providers, method, scope["raw_path"])
+        if isinstance(route.kind, Local):
+            await _respond(send, _local(route.kind, method))
+            return
         _refuse_upgrade(headers)
         intercepted = isinstance(route.kind, Intercepted)
         if intercepted and method != "POST":
@@ -96,10 +99,6 @@ def _refuse_upgrade(headers: Mapping[str, str]) -> None:
     """WebSocket is not relayed; 426 makes Codex fall back to POST at once (decision 33)."""
     if headers.get("upgrade", "").lower() == "websocket":
         raise Refusal(426, "WebSocket is not relayed here, use POST.", headers=((b"upgrade", b"HTTP/1.1"),))
-
-
-def _bug() -> Refusal:
-    return Refusal(500, "the gateway failed on this request; its log has the reason.")
 
 
 async def _respond(send: Send, response: tuple[int, list[tuple[bytes, bytes]], bytes]) -> None:

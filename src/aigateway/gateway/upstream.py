@@ -15,9 +15,10 @@ from aigateway.gateway.transport import (
     Unreachable,
     UpstreamError,
 )
-from aigateway.providers.credentials import Credential, Signer, Unsigned
+from aigateway.providers.credentials import Credential
 from aigateway.providers.edit import Edit, NotServed
 from aigateway.providers.headers import OwnHeaders, to_upstream
+from aigateway.providers.signer import Signer, Unsigned
 from aigateway.providers.upstream import UpstreamAnswer, UpstreamRequest
 
 
@@ -59,7 +60,7 @@ class Upstream:
         if credential.signer is not None:
             upstream = await _signed(credential.signer, upstream)
         answer = await self._attempt(upstream, dumps)
-        return answer if edit is None else edit.to_client(answer)
+        return answer if edit is None else await self._edited_answer(edit, answer)
 
     async def _attempt(self, upstream: UpstreamRequest, dumps: Series | None) -> UpstreamAnswer:
         transport = self._transport if dumps is None else DumpedTransport(self._transport, dumps)
@@ -82,12 +83,29 @@ class Upstream:
         except ConnectTimeout as error:
             raise Refusal(504, f"{error} (--ai-gateway-connect-timeout).", error_type="timeout") from error
         except TimeoutError as error:
-            raise Refusal(
-                504,
-                f"the provider did not begin its answer within {self._first_byte_timeout:g} s "
-                "(--ai-gateway-first-byte-timeout).",
-                error_type="timeout",
-            ) from error
+            raise self._too_slow() from error
+
+    async def _edited_answer(self, edit: Edit, answer: UpstreamAnswer) -> UpstreamAnswer:
+        try:
+            async with asyncio.timeout(self._first_byte_timeout):
+                return await edit.to_client(answer)
+        except UpstreamError as error:
+            answer.close()
+            raise _bad_gateway(error) from error
+        except TimeoutError as error:
+            answer.close()
+            raise self._too_slow() from error
+        except BaseException:
+            answer.close()
+            raise
+
+    def _too_slow(self) -> Refusal:
+        return Refusal(
+            504,
+            f"the provider did not begin its answer within {self._first_byte_timeout:g} s "
+            "(--ai-gateway-first-byte-timeout).",
+            error_type="timeout",
+        )
 
 
 def _edited(edit: Edit, request: UpstreamRequest) -> UpstreamRequest:

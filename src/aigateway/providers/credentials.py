@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 from aigateway.providers.provider import Provider
-from aigateway.providers.upstream import UpstreamRequest
+from aigateway.providers.signer import Signer
 from aigateway.settings.providers import ProviderType
 from aigateway.settings.secret import Secret, mask
 
@@ -16,15 +15,8 @@ class CredentialMissing(Exception):
     """The request must bring the person's own credential, and does not. The sentence says which."""
 
 
-class Unsigned(Exception):
-    """There is nothing to sign with. The sentence says why and what to do, and holds no secret."""
-
-
-class Signer(Protocol):
-    """Shows a credential by signing the request, where the provider takes no key."""
-
-    async def sign(self, request: UpstreamRequest) -> UpstreamRequest:
-        """The same request with a signature over what is really sent; once per attempt. Raises `Unsigned`."""
+class CredentialUnwelcome(Exception):
+    """The request brings a credential of the person's own where only the organisation's is taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +50,11 @@ def choose(provider: Provider, headers: Mapping[str, str], *, byok: bool) -> Cre
 
     Raises:
         CredentialMissing: Copilot takes nothing but the person's own token.
+        CredentialUnwelcome: a provider whose requests are signed takes none of them.
 
     """
+    if provider.signers:
+        return _signing(provider, headers, byok=byok)
     if byok or provider.type is ProviderType.COPILOT:
         own = _own(provider.type, headers)
         if own is not None:
@@ -72,6 +67,16 @@ def choose(provider: Provider, headers: Mapping[str, str], *, byok: bool) -> Cre
     if not provider.keys:
         return _NONE
     return _centralized(provider.type, provider.keys[0])
+
+
+def _signing(provider: Provider, headers: Mapping[str, str], *, byok: bool) -> Credential:
+    if byok and _own(provider.type, headers) is not None:
+        raise CredentialUnwelcome(
+            f"the provider {provider.name} is called with the organisation's own identity and takes no key of yours. "
+            "Send your gateway token as 'Authorization: Bearer', and leave out X-Coder-AI-Governance-Token."
+        )
+    signer = provider.signers[0]
+    return Credential("centralized", signer.hint, None, signer)
 
 
 def _own(provider_type: ProviderType, headers: Mapping[str, str]) -> Credential | None:

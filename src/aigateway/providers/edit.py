@@ -57,8 +57,11 @@ class Edit(Protocol):
 
         """
 
-    def to_client(self, answer: UpstreamAnswer) -> UpstreamAnswer:
-        """The answer as it is observed, on record and (after `outgoing`) relayed."""
+    async def to_client(self, answer: UpstreamAnswer) -> UpstreamAnswer:
+        """The answer as it is observed, on record and (after `outgoing`) relayed.
+
+        It may wait for a short answer to be whole (an error's body), never for a stream. Raises the transport's errors.
+        """
 
 
 EditFor = Callable[[str, RequestFacts | None], Edit | None]

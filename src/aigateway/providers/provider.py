@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from aigateway.providers.edit import EditFor
 from aigateway.providers.routes import ROUTES, RouteTable
+from aigateway.providers.signer import Signer
 from aigateway.settings.providers import ProviderSettings, ProviderType
 from aigateway.settings.secret import Secret
 
@@ -23,6 +24,8 @@ class Provider:
     """Begins with a slash and does not end in one; empty for none."""
     keys: tuple[Secret, ...]
     routes: RouteTable
+    signers: tuple[Signer, ...] = ()
+    """What signs its requests, in the order they are tried, where it takes no keys; empty for most."""
     edit_for: EditFor | None = None
     """Decides which requests get a declared edit; None where none ever does."""
 

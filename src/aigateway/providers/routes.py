@@ -6,7 +6,8 @@ here is never sent to a provider.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from aigateway.settings.providers import ProviderType
 from aigateway.wire.facts import ApiFormat
@@ -24,7 +25,15 @@ class Passthrough:
     """A path that is relayed and not recorded."""
 
 
-RouteKind = Intercepted | Passthrough
+@dataclass(frozen=True, slots=True)
+class Local:
+    """A path that the gateway answers itself, because the provider has nothing there."""
+
+    body: bytes
+    """JSON."""
+
+
+RouteKind = Intercepted | Passthrough | Local
 
 PASSTHROUGH = Passthrough()
 
@@ -43,11 +52,15 @@ class RouteTable:
     """Beginnings of paths behind the prefix, each with its trailing slash."""
     speaks: ApiFormat
     """The API in whose shape errors are told where the path does not say."""
+    local: Mapping[str, Local] = field(default_factory=dict)
+    """Exact paths behind the prefix."""
 
     def find(self, path: str) -> RouteKind | None:
         """The route of a path behind the prefix; None when there is none."""
         if route := self.intercepted.get(path):
             return route
+        if local := self.local.get(path):
+            return local
         if path in self.passthrough or path.startswith(self.subtrees):
             return PASSTHROUGH
         return None

@@ -7,9 +7,8 @@ import asyncio
 import json
 from dataclasses import dataclass, field
 
-from tests.providers.making import provider
-
 from aigateway.accounts.actor import Actor
+from aigateway.app.observing import Observing
 from aigateway.audit.journal import Journal
 from aigateway.audit.recorder import Recorder
 from aigateway.gateway.admit import Admitter
@@ -22,6 +21,7 @@ from aigateway.gateway.upstream import Upstream
 from aigateway.providers.actor_headers import ActorHeaders
 from aigateway.store.engine import StoreUnavailable
 from aigateway.store.records import InterceptionEnd, InterceptionStart, PromptUsage, TokenUsage
+from tests.providers.making import provider
 
 TOKEN = "abcdefghij-abcdefghijklmnopqrstuv"
 OTHER = "zyxwvutsrq-abcdefghijklmnopqrstuv"
@@ -136,25 +136,33 @@ class Stage:
         self.actor_headers = ActorHeaders()
         self.dumps = None
         self.rate_limiter = None
+        self.observing = Observing(None, None)
 
     @property
     def app(self):
-        upstream = Upstream(self.transport, first_byte_timeout=self.first_byte_timeout, idle_timeout=self.idle_timeout)
+        watched = self.observing
+        upstream = Upstream(
+            watched.transport(self.transport),
+            first_byte_timeout=self.first_byte_timeout,
+            idle_timeout=self.idle_timeout,
+        )
+        interceptor = Interceptor(
+            recorder=watched.recorder(Recorder(self.journal)),
+            upstream=upstream,
+            in_flight=self.in_flight,
+            max_body_size=self.admitter.max_body_size,
+            actor_headers=self.actor_headers,
+            dumps=self.dumps,
+        )
+        pass_through = PassThrough(
+            upstream=upstream, in_flight=self.in_flight, actor_headers=self.actor_headers, dumps=self.dumps
+        )
         return Endpoint(
             providers=self.providers,
             admitter=self.admitter,
             authenticator=self.tokens,
-            interceptor=Interceptor(
-                recorder=Recorder(self.journal),
-                upstream=upstream,
-                in_flight=self.in_flight,
-                max_body_size=self.admitter.max_body_size,
-                actor_headers=self.actor_headers,
-                dumps=self.dumps,
-            ),
-            pass_through=PassThrough(
-                upstream=upstream, in_flight=self.in_flight, actor_headers=self.actor_headers, dumps=self.dumps
-            ),
+            interceptor=watched.interceptor(interceptor),
+            pass_through=watched.pass_through(pass_through),
             allow_byok=self.allow_byok,
             rate_limiter=self.rate_limiter,
         )

@@ -101,6 +101,13 @@ def _refuse_upgrade(headers: Mapping[str, str]) -> None:
         raise Refusal(426, "WebSocket is not relayed here, use POST.", headers=((b"upgrade", b"HTTP/1.1"),))
 
 
+def _local(route: Local, method: str) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    if method not in ("GET", "HEAD"):
+        raise Refusal(405, f"{method} is not allowed here, use GET.", headers=((b"allow", b"GET, HEAD"),))
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(route.body)).encode())]
+    return 200, headers, b"" if method == "HEAD" else route.body
+
+
 async def _respond(send: Send, response: tuple[int, list[tuple[bytes, bytes]], bytes]) -> None:
     status, headers, body = response
     await send({"type": "http.response.start", "status": status, "headers": headers})

@@ -1,15 +1,17 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import logging as standard
 import os
+import re
+import threading
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
-from tests.audit.rows import TIME, end, start
 
 from aigateway.audit import structured_log
 from aigateway.audit.journal import Entry, JournalUnavailable
@@ -19,7 +21,8 @@ from aigateway.store.beginnings import Beginning
 from aigateway.store.engine import StoreUnavailable
 from aigateway.store.records import InterceptionEnd, InterceptionStart, ModelThought, PromptUsage, TokenUsage, ToolUsage
 from aigateway.telemetry import output
-from aigateway.telemetry.logging import configure, flush, get_logger, lost
+from aigateway.telemetry.logging import configure, flush, get_logger, is_written, lost
+from tests.audit.rows import TIME, end, start
 
 ID = "22222222-2222-4222-8222-222222222222"
 PARENT = "33333333-3333-4333-8333-333333333333"
@@ -244,6 +247,15 @@ def test_the_schema_refuses_what_is_not_documented():
     assert not VALIDATOR.is_valid(line | {"fields": EXPECTED[TokenUsage] | {"record_type": "other"}})
 
 
+def test_the_examples_in_the_documentation_are_true():
+    page = (SCHEMA.parents[1] / "structured-logs.md").read_text()
+    examples = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", page, re.DOTALL)]
+    for example in examples:
+        VALIDATOR.validate(example)
+    shown = {example["fields"]["record_type"] for example in examples}
+    assert shown == {fields["record_type"] for fields in EXPECTED.values()}
+
+
 async def test_says_once_that_prompts_are_logged_in_clear(log, tables):
     structured = StructuredLog(tables.find)
     for seq in range(1, 4):
@@ -409,21 +421,72 @@ async def test_a_log_that_is_only_slow_loses_nothing(tables, log, monkeypatch):
     assert lost() == before
 
 
-async def test_a_log_that_hangs_is_waited_for_once_and_what_it_loses_is_counted(tables, log, tmp_path, monkeypatch):
+class Hanging:
+    """A log in a pipe that nobody reads yet, and how often its writer was waited for."""
+
+    def __init__(self, path, monkeypatch):
+        os.mkfifo(path)
+        self.path = path
+        self.waits = 0
+        self._read = False
+        self._sleep = asyncio.sleep
+        configure(human="", json=str(path))
+        get_logger("filler").info("x" * 1_000_000)
+        monkeypatch.setattr(structured_log.asyncio, "sleep", self.wait)
+
+    async def wait(self, seconds):
+        self.waits += 1
+        await self._sleep(seconds if self._read else 0)
+
+    def read(self):
+        """Read it from now on, whoever writes."""
+        self._read = True
+        threading.Thread(target=self._drain, daemon=True).start()
+
+    def _drain(self):
+        with self.path.open("rb") as pipe:
+            while pipe.read(65536):
+                pass
+
+
+@pytest.fixture
+def hanging(log, tmp_path, monkeypatch):
+    hanging = Hanging(tmp_path / "fifo", monkeypatch)
+    yield hanging
+    hanging.read()
+
+
+async def test_a_log_that_hangs_is_waited_for_once_and_what_it_loses_is_counted(tables, hanging, monkeypatch):
     monkeypatch.setattr(output, "_MAX_ENTRIES", 100)
-    monkeypatch.setattr(structured_log, "_STEP_SECONDS", 0)
-    fifo = tmp_path / "fifo"
-    os.mkfifo(fifo)
-    configure(human=str(log.human_path), json=str(fifo))
-    get_logger("filler").info("x" * 1_000_000)
-    waited = []
-    monkeypatch.setattr(structured_log.asyncio, "sleep", lambda _seconds: waited.append(1) or nothing())
-    structured = StructuredLog(tables.find)
     before = lost()
-    await structured.write([Entry(seq, [PROMPT]) for seq in range(1, 501)])
-    assert 0 < len(waited) <= structured_log._PATIENCE_STEPS
+    structured = StructuredLog(tables.find)
+    for seq in range(1, 501):
+        await structured.write([Entry(seq, [PROMPT])])
+    assert 0 < hanging.waits <= structured_log._PATIENCE_STEPS
     assert lost() - before >= 300
 
 
-async def nothing():
-    pass
+async def test_a_log_that_works_again_is_waited_for_again(tables, hanging):
+    structured = StructuredLog(tables.find)
+    await structured.write([Entry(1, [PROMPT])])
+    await structured.write([Entry(2, [PROMPT])])
+    assert hanging.waits == structured_log._PATIENCE_STEPS
+    hanging.read()
+    flush(30)
+    await structured.write([Entry(3, [PROMPT])])
+    assert is_written()()
+
+
+async def test_the_journal_forgets_a_row_only_when_it_is_in_the_log(journal, tables, log, monkeypatch):
+    seen = []
+    discard = journal.discard
+
+    async def look(up_to):
+        seen.append(log.json_path.read_text().count("interception log"))
+        await discard(up_to)
+
+    monkeypatch.setattr(journal, "discard", look)
+    shipper = Shipper(journal, Sink().apply, StructuredLog(tables.find).write)
+    await journal.append([start(A), end(A)])
+    await shipper.ship_batch()
+    assert seen == [2]

@@ -108,11 +108,12 @@ def test_the_log_is_open_before_the_server_starts(cli, served, tmp_path):
     assert cli(main, "server", "--log-human=", "--log-json", str(path)).exit_code == 0
     logging.getLogger("library").warning("hello")
     flush()
+    flush()
     assert '"msg":"hello"' in path.read_text()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-@pytest.mark.parametrize("option", ["--log-human", "--log-json"])
+@pytest.mark.parametrize("option", ["--log-human", "--log-json", "--log-stackdriver"])
 def test_a_log_that_cannot_be_written_is_told(cli, served, tmp_path, option):
     path = tmp_path / "none" / "log"
     result = cli(main, "server", option, str(path))

@@ -2,12 +2,12 @@ import os
 import threading
 
 import pytest
-from tests.support.waiting import wait_until
 
 from aigateway.telemetry import output as module
 from aigateway.telemetry.destination import Destination
 from aigateway.telemetry.entry import Entry
 from aigateway.telemetry.output import Output
+from tests.support.waiting import wait_until
 
 
 def entry(message="something", **fields):
@@ -81,13 +81,15 @@ def test_a_pipe_that_nobody_reads_holds_nobody_up_and_every_loss_is_counted_and_
     monkeypatch.setattr(module, "_MAX_ENTRIES", 100)
     output = Output(Destination(str(fifo)), Entry.as_human, losses)
     total = 5000
-    for number in range(total):
+    output.put(entry("x" * 200_000))
+    wait_until(lambda: not output._waiting)
+    for number in range(1, total):
         output.put(entry(f"{number:06} {'x' * 2000}"))
     assert output.congested
-    assert 0 < output.lost < total
     assert losses.told == [(1, "it does not keep up")]
+    assert output.lost == total - 1 - 100
     output.flush(0.01)
-    assert output.missing >= output.lost
+    assert output.missing == total
 
     received = []
 
@@ -206,6 +208,6 @@ def test_a_value_that_cannot_be_written_down_loses_one_entry_only(tmp_path, loss
     output.put(entry("odd", value=Odd()))
     output.put(entry("even"))
     output.flush(10)
-    assert messages(tmp_path / "log")[0] == "even"
+    assert "even" in messages(tmp_path / "log")
     assert losses.told == [(1, "an entry cannot be written down: no words")]
     output.close()

@@ -73,8 +73,8 @@ _BEGINNING_FIELDS: Mapping[type[AnyRecord], tuple[str, ...]] = {
 }
 """What is not in the record itself but in the tables by now."""
 _UNKNOWN = Beginning()
-_STEP_SECONDS = 0.02
-_PATIENCE_STEPS = 100
+_STEP_SECONDS = 0.005
+_PATIENCE_STEPS = 400
 
 _log = logging.get_logger("audit")
 
@@ -89,6 +89,7 @@ class StructuredLog:
         self._find = find
         self._last_seq = 0
         self._patient = True
+        self._written = logging.is_written()
         _log.warning(
             "prompts, tool inputs and reasoning are written to the log in clear; "
             "give it to nobody who may not read them, or set --ai-gateway-structured-logging=false"
@@ -97,16 +98,21 @@ class StructuredLog:
     async def write(self, entries: Sequence[Entry]) -> None:
         """Log the rows of entries, given in order; entries that were given before are not logged again.
 
+        Waits until they are written, so that the journal may forget them; but not for a log that hangs.
+
         Raises:
             StoreUnavailable: nothing was logged; the same entries can be given again.
         """
         new = [entry for entry in entries if entry.seq > self._last_seq]
         found = await self._look_up(new)
+        self._patient = self._patient or self._written()
         for entry in new:
-            await self._let_the_log_catch_up()
+            await self._wait_until(_has_room)
             for record in entry.records:
                 _log.info(_MESSAGE, **_fields(record, found.get(record.interception_id, _UNKNOWN)))
             self._last_seq = entry.seq
+        self._written = logging.is_written()
+        await self._wait_until(self._written)
 
     async def _look_up(self, entries: Sequence[Entry]) -> Mapping[str, Beginning]:
         try:
@@ -117,13 +123,17 @@ class StructuredLog:
             _log.error("interceptions are logged without their threads, which the store refuses", error=str(error))
             return {}
 
-    async def _let_the_log_catch_up(self) -> None:
-        """Wait for a destination that is slower than the store, but for one that hangs only once."""
+    async def _wait_until(self, done: Callable[[], bool]) -> None:
+        """Wait for a log that is slower than the store, but for one that hangs only once."""
         for _ in range(_PATIENCE_STEPS if self._patient else 0):
-            if not logging.congested():
-                break
+            if done():
+                return
             await asyncio.sleep(_STEP_SECONDS)
-        self._patient = not logging.congested()
+        self._patient = self._patient and done()
+
+
+def _has_room() -> bool:
+    return not logging.congested()
 
 
 def _to_look_up(entries: Sequence[Entry]) -> list[str]:

@@ -184,6 +184,12 @@ def congested() -> bool:
     return any(output.congested for output in _outputs.all)
 
 
+def is_written() -> Callable[[], bool]:
+    """Return a question: whether everything that was logged before this call is written, or lost, by now."""
+    marks = [(output, output.accepted) for output in _outputs.all]
+    return lambda: all(output.done >= accepted for output, accepted in marks)
+
+
 def flush(within_seconds: float = _EXIT_SECONDS) -> None:
     """Wait until everything that was logged is written, all in all no longer than the time given."""
     end = time.monotonic() + within_seconds

@@ -29,6 +29,10 @@ class Output:
     ) -> None:
         """Take where entries go, in which form, and whom to tell (at most once a minute, with the reason) of losses."""
         self.destination = destination
+        self.accepted = 0
+        """Entries taken into the queue."""
+        self.done = 0
+        """Those of them that are written, or lost."""
         self.lost = 0
         """Entries that could not be written, or did not fit into the queue."""
         self._encode = encode
@@ -36,7 +40,6 @@ class Output:
         self._changed = threading.Condition()
         self._waiting: deque[tuple[Entry, int]] = deque()
         self._size = 0
-        self._writing = 0
         self._closing = False
         self._thread: threading.Thread | None = None
         self._untold = 0
@@ -51,6 +54,7 @@ class Output:
             if not self._closing and not (full and self._waiting):
                 self._waiting.append((entry, size))
                 self._size += size
+                self.accepted += 1
                 self._start()
                 self._changed.notify_all()
                 return
@@ -65,12 +69,12 @@ class Output:
     def missing(self) -> int:
         """Entries that are not written, or lost without a word of it at the destination."""
         with self._changed:
-            return len(self._waiting) + self._writing + self._untold
+            return self.accepted - self.done + self._untold
 
     def flush(self, within_seconds: float) -> None:
         """Wait until everything is written."""
         with self._changed:
-            self._changed.wait_for(lambda: not self._waiting and not self._writing, within_seconds)
+            self._changed.wait_for(lambda: self.done == self.accepted, within_seconds)
 
     def close(self) -> None:
         """Take no more, and give what waits two seconds to be written; what takes longer is still written, later."""
@@ -106,14 +110,15 @@ class Output:
         while (entries := self._take()) is not None:
             if self._write(entries):
                 self._tell_here()
+            with self._changed:
+                self.done += len(entries)
+                self._changed.notify_all()
         with contextlib.suppress(OSError):
             self.destination.close()
 
     def _take(self) -> list[Entry] | None:
         """The next entries; none when it is time to tell of losses; None at the end."""
         with self._changed:
-            self._writing = 0
-            self._changed.notify_all()
             while not self._waiting:
                 if self._closing:
                     return None
@@ -126,7 +131,6 @@ class Output:
                 taken.append(entry)
                 size += entry_size
             self._size -= size
-            self._writing = len(taken)
             return taken
 
     def _write(self, entries: Sequence[Entry]) -> bool:

@@ -71,7 +71,8 @@ async def test_the_spans_of_a_request(stage, spans, path, payload, stream):
 
 
 async def test_one_span_for_each_tool_call(stage, spans):
-    await stage.ask(CHAT_PATH, CHAT, sim="parallel-tools")
+    tools = [{"type": "function", "function": {"name": name, "parameters": {}}} for name in ("read", "write")]
+    await stage.ask(CHAT_PATH, CHAT | {"tools": tools}, sim="parallel-tools")
     names = [span.name for span in await spans()]
     assert names.count("Intercept.RecordToolUsage") == 2
 

@@ -113,9 +113,19 @@ def _word(text: str) -> str:
 
 def _plain(text: str) -> str:
     """`text` with every character that is not printable (line ends, escapes, direction marks) written as an escape."""
-    if text.isprintable():
-        return text
-    return "".join(sign if sign.isprintable() else json.dumps(sign)[1:-1] for sign in text)
+    return text if text.isprintable() else text.translate(_ESCAPES)
+
+
+class _Escapes(dict[int, str]):
+    """What `str.translate` writes for a character. Latin-1 is looked up; to keep all of Unicode would be a lot."""
+
+    def __missing__(self, code: int) -> str:
+        sign = chr(code)
+        return sign if sign.isprintable() else json.dumps(sign)[1:-1]
+
+
+_ESCAPES = _Escapes()
+_ESCAPES.update({code: _ESCAPES[code] for code in range(256)})
 
 
 def _json(value: object) -> bytes:

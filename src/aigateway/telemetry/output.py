@@ -56,7 +56,8 @@ class Output:
                 self._size += size
                 self.accepted += 1
                 self._start()
-                self._changed.notify_all()
+                if len(self._waiting) == 1:  # else the thread is awake already
+                    self._changed.notify_all()
                 return
         self._lose(1, "it does not keep up")
 

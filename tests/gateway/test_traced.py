@@ -5,6 +5,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import StatusCode
 
 from aigateway.app.observing import Observing
+from aigateway.gateway.traced import note
+from aigateway.telemetry.logging import follow, get_logger, unfollow
 from aigateway.telemetry.tracing import SERVICE, Tracing
 from tests.gateway.stage import ALICE, CHAT, MESSAGES, RESPONSES, TOKEN
 from tests.providers.making import provider
@@ -60,7 +62,7 @@ async def test_the_spans_of_a_request(stage, spans, path, payload, stream):
             "provider": path.split("/")[0],
             "model": "sim",
             "streaming": stream,
-        }
+        } | ({"aws_bedrock": False} if "messages" in path else {})
         assert span.status.status_code is StatusCode.UNSET
     root = one(made, "Intercept")
     assert root.parent is None
@@ -134,6 +136,26 @@ async def test_two_requests_have_two_traces(stage, spans):
     for _ in range(2):
         await stage.ask(CHAT_PATH, CHAT)
     assert len({span.context.trace_id for span in await spans()}) == 2
+
+
+async def test_log_entries_become_events_of_the_request_that_they_speak_of(stage, spans):
+    log = get_logger("test")
+
+    async def talk(client):
+        log.info("a piece came", size="x" * 1000, text="\x1b[31m")
+
+    follow(note)
+    try:
+        log.info("nobody's entry")
+        await stage.ask(CHAT_PATH, CHAT, on_piece=talk)
+        log.info("nobody's entry")
+    finally:
+        unfollow(note)
+    made = await spans()
+    (event, *_) = one(made, "Intercept.ProcessRequest").events
+    assert event.name == "a piece came"
+    assert event.attributes == {"level": "INFO", "logger": "test", "size": "x" * 128, "text": "\ufffd[31m"}
+    assert not [event for span in made for event in span.events if event.name == "nobody's entry"]
 
 
 async def test_outside_the_sample_no_span_is_made(stage, monkeypatch):

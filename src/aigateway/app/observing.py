@@ -136,6 +136,10 @@ def observing(settings: Settings) -> Observing:
         from aigateway.telemetry.tracing import Tracing, exporters_for
 
         tracing = Tracing(exporters_for(settings.tracing))
+        if settings.tracing.capture_logs:
+            from aigateway.gateway.traced import note
+
+            logging.follow(note)
     return Observing(metrics, tracing)
 
 

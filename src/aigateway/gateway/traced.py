@@ -21,6 +21,7 @@ from aigateway.gateway.request import Receive, Request, Send
 from aigateway.gateway.transport import Transport
 from aigateway.providers.upstream import UpstreamAnswer, UpstreamRequest
 from aigateway.telemetry import tracing
+from aigateway.telemetry.entry import Entry
 from aigateway.telemetry.labels import printable
 from aigateway.wire.facts import AnswerFacts, ApiFormat, ClientFacts, RequestFacts
 
@@ -34,7 +35,7 @@ _OUTSIDE = Context()
 class _Trace:
     """The spans of one intercepted request."""
 
-    def __init__(self, tracer: Tracer, request: Request) -> None:
+    def __init__(self, tracer: Tracer, request: Request, api: ApiFormat) -> None:
         provider = request.route.provider
         self._tracer = tracer
         self._attributes: dict[str, AttributeValue] = {
@@ -42,6 +43,8 @@ class _Trace:
             tracing.USER_ID: request.actor.user_id,
             tracing.PROVIDER: provider.name,
         }
+        if api is ApiFormat.MESSAGES:
+            self._attributes[tracing.AWS_BEDROCK] = bool(provider.signers)
         self._root = tracer.start_span(tracing.INTERCEPT, _OUTSIDE, attributes=self._attributes)
         self._inside = set_span_in_context(self._root, _OUTSIDE)
         self._creating: Span | None = self._child(tracing.CREATE_INTERCEPTOR)
@@ -85,6 +88,13 @@ class _Trace:
         """Begin a call of the provider."""
         return self._child(tracing.UPSTREAM, self._processing)
 
+    def note(self, entry: Entry) -> None:
+        """Add a log entry as an event of what is going on."""
+        fields = {name: printable(str(value)) for name, value in entry.fields.items()}
+        span = self._creating or self._processing or self._root
+        if span.is_recording():  # what was started by the request may outlive it
+            span.add_event(entry.message, {"level": entry.level, "logger": ".".join(entry.logger_names), **fields})
+
     def failed(self, reason: str) -> None:
         """Mark what is going on as failed. The reason is a word of ours, never a message: those may quote prompts."""
         for span in (self._creating, self._processing, self._root):
@@ -121,6 +131,12 @@ class _Trace:
 _current: ContextVar[_Trace | None] = ContextVar("trace", default=None)
 
 
+def note(entry: Entry) -> None:
+    """Add a log entry to the request that is being traced here, if there is one (`--trace-logs`)."""
+    if (trace := _current.get()) is not None:
+        trace.note(entry)
+
+
 class TracedInterceptor:
     """Makes the span of an intercepted request."""
 
@@ -130,7 +146,7 @@ class TracedInterceptor:
 
     async def run(self, request: Request, api: ApiFormat, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        trace = _Trace(self._tracer, request)
+        trace = _Trace(self._tracer, request, api)
         token = _current.set(trace if trace.recording else None)
         try:
             await self._inner.run(request, api, receive, send)

@@ -69,6 +69,9 @@ _Form = Callable[[Entry], bytes]
 """How an entry is written down."""
 
 
+_followers: list[Callable[[Entry], None]] = []
+
+
 class _Outputs:
     """The outputs in use."""
 
@@ -100,6 +103,8 @@ class _Outputs:
     def write(self, entry: Entry) -> None:
         for output in self.all:
             output.put(entry)
+        for tell in _followers:
+            tell(entry)
 
     @property
     def lost(self) -> int:
@@ -156,6 +161,16 @@ def configure(*, human: str, json: str, stackdriver: str = "", debug: Sequence[P
 def get_logger(name: str) -> Logger:
     """Return a logger whose entries carry `name`, which may have parts with dots: `gateway.upstream`."""
     return Logger(name)
+
+
+def follow(tell: Callable[[Entry], None]) -> None:
+    """Hand every entry that is written to somebody else as well, who must be quick and must not raise."""
+    _followers.append(tell)
+
+
+def unfollow(tell: Callable[[Entry], None]) -> None:
+    """Hand over no more."""
+    _followers.remove(tell)
 
 
 def reopen() -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import uvicorn
 
+from aigateway.app.socket_protocol import SocketProtocol
 from aigateway.app.tls import Certificate
 from aigateway.settings.model import Address
 from aigateway.telemetry.logging import get_logger
@@ -21,8 +22,18 @@ from aigateway.telemetry.logging import get_logger
 _BACKLOG = 2048
 _KEEPALIVE_SECONDS = 75
 """Longer than clients keep a connection, so that it is they who close it and no request meets a closed one."""
+_PING_SECONDS = 30.0
+"""How long a WebSocket client is silent before it is asked whether it is alive."""
+_PONG_SECONDS = 60.0
+"""How long it has for the answer: it may be reading a long answer slowly."""
 _LAST_WORDS_SECONDS = 5
 """For telling the clients of exchanges that were broken off."""
+
+_SOCKET_NOISE = ('%s - "WebSocket', "connection open", "connection closed", "connection rejected")
+"""uvicorn and websockets tell of each socket, query string included."""
+_HANDSHAKE_SECONDS = 20
+_GOODBYE_SECONDS = 1
+"""For a client to answer that TLS ends, which an idle one does not do."""
 
 _log = get_logger("listener")
 
@@ -81,12 +92,17 @@ class Listener:
         app: Any,
         *,
         shutdown_timeout: float,
+        largest_message: int,
         on_stop: Callable[[], None],
         on_limit: Callable[[], None],
         on_hangup: Callable[[], None],
     ) -> None:
-        """Take what to do when told to stop, when the time for requests in flight (in seconds) is over, on SIGHUP."""
+        """Take what to do when told to stop, when the time for requests in flight (in seconds) is over, on SIGHUP.
+
+        The largest message that a client may send on a WebSocket is in bytes.
+        """
         self._app = app
+        self._largest_message = largest_message
         self._shutdown_timeout = shutdown_timeout
         self._on_stop = on_stop
         self._on_limit = on_limit
@@ -101,9 +117,9 @@ class Listener:
         for signum in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(signum, self._signalled, signal.Signals(signum).name)
         loop.add_signal_handler(signal.SIGHUP, self._on_hangup)
-        sockets = {self._server(None): plain}
+        sockets = {Server(self._config()): plain}
         if https is not None:
-            sockets[self._server(https.certificate.context)] = https.socket
+            sockets[_HttpsServer(self._config(), https.certificate.context)] = https.socket
         self._servers = list(sockets)
         try:
             async with asyncio.TaskGroup() as group:
@@ -123,11 +139,15 @@ class Listener:
         self._on_stop()
         asyncio.get_running_loop().call_later(self._shutdown_timeout, self._on_limit)
 
-    def _server(self, context: ssl.SSLContext | None) -> Server:
-        config = uvicorn.Config(
+    def _config(self) -> uvicorn.Config:
+        return uvicorn.Config(
             self._app,
             http="httptools",
-            ws="none",
+            ws=SocketProtocol,
+            ws_max_size=self._largest_message,
+            ws_ping_interval=_PING_SECONDS,
+            ws_ping_timeout=_PONG_SECONDS,
+            ws_per_message_deflate=False,  # compressing every delta costs more than it saves
             lifespan="off",
             interface="asgi3",
             proxy_headers=False,
@@ -138,9 +158,6 @@ class Listener:
             timeout_keep_alive=_KEEPALIVE_SECONDS,
             timeout_graceful_shutdown=round(self._shutdown_timeout + _LAST_WORDS_SECONDS),
         )
-        config.load()
-        config.ssl = context
-        return Server(config)
 
     def _signalled(self, name: str) -> None:
         if self._stopping:
@@ -160,9 +177,33 @@ class Server(uvicorn.Server):
         yield
 
 
+class _HttpsServer(Server):
+    """Gives clients little time for the handshakes of TLS: uvicorn leaves it at a minute, and half a one at the end."""
+
+    def __init__(self, config: uvicorn.Config, context: ssl.SSLContext) -> None:
+        super().__init__(config)
+        self._context = context
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        loop = asyncio.get_running_loop()
+        make: Callable[..., asyncio.Protocol] = self.config.http_protocol_class
+        self.servers = [
+            await loop.create_server(
+                lambda: make(config=self.config, server_state=self.server_state, app_state={}),
+                sock=listening,
+                backlog=_BACKLOG,
+                ssl=self._context,
+                ssl_handshake_timeout=_HANDSHAKE_SECONDS,
+                ssl_shutdown_timeout=_GOODBYE_SECONDS,
+            )
+            for listening in sockets or ()
+        ]
+        self.started = True
+
+
 def _is_news(record: logging.LogRecord) -> bool:
     """Answers that are broken off on purpose end without their last message; that is in the record, not in the log."""
     message = record.getMessage()
     return not message.startswith(
-        ("ASGI callable returned without completing", "Unsupported upgrade request", "No supported WebSocket")
-    )
+        ("ASGI callable returned without completing", "Unsupported upgrade request")
+    ) and not str(record.msg).startswith(_SOCKET_NOISE)

@@ -3,6 +3,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+import yaml
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -10,7 +12,8 @@ from aigateway import __version__
 from aigateway.telemetry.events import BreakerState, Events
 from aigateway.telemetry.metrics import MOST_MODELS, Metrics, Readings
 
-PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "metrics.md"
 READINGS = Readings(
     journal_failures=lambda: 1, ship_failures=lambda: 2, records_rejected=lambda: 3, log_entries_lost=lambda: 4
 )
@@ -109,6 +112,17 @@ def test_the_page_lists_every_metric_with_its_type_and_labels():
     rows = re.findall(r"^\| `([a-z_]+)` \| (\w+) \| (.*?) \|", PAGE.read_text("utf-8"), re.MULTILINE)
     written = {name: (kind, set(re.findall(r"`(\w+)`", labels))) for name, kind, labels in rows}
     assert written == _registered(metrics)
+
+
+@pytest.mark.parametrize("name", ["grafana-dashboard.json", "alerts.yml"])
+def test_the_dashboard_and_the_alerts_ask_for_what_there_is(name):
+    metrics = Metrics()
+    metrics.read_from(READINGS)
+    text = (ROOT / "deploy" / name).read_text("utf-8")
+    assert yaml.safe_load(text)
+    asked = set(re.findall(r"(?:coder_ai_gateway|coderd_dbpurge)_[a-z_]+", text))
+    known = {name + end for name in _registered(metrics) for end in ("", "_bucket", "_count", "_sum")}
+    assert asked <= known
 
 
 def _registered(metrics):

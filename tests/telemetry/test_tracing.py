@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -92,3 +94,10 @@ def test_another_protocol_is_told_and_not_obeyed(collector, monkeypatch):
     assert "OTLP over HTTP" in message
     assert fields == {"protocol": "grpc"}
     exporters[0].shutdown()
+
+
+def test_the_page_lists_every_span_and_every_attribute():
+    page = (Path(__file__).parents[2] / "docs" / "tracing.md").read_text("utf-8")
+    names = {value for name, value in vars(tracing).items() if name.isupper() and not name.startswith("_")} - {SERVICE}
+    assert len(names) > 15
+    assert names == {name for name in re.findall(r"`([\w.]+)`", page) if name in names}

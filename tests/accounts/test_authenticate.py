@@ -6,7 +6,6 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
-from tests.support.waiting import eventually
 
 from aigateway.accounts import authenticate, tokens
 from aigateway.accounts.keys import SESSION
@@ -14,6 +13,7 @@ from aigateway.store import api_keys, users
 from aigateway.store.engine import StoreUnavailable
 from aigateway.store.tables import api_keys as key_table
 from aigateway.store.tables import users as user_table
+from tests.support.waiting import eventually
 
 
 @pytest.fixture

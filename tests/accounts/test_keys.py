@@ -4,9 +4,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from tests.support.people import LIMITS
 
 from aigateway.accounts.errors import Conflict, Invalid, Missing, Refused
+from tests.support.people import LIMITS
 
 HOUR = timedelta(hours=1)
 

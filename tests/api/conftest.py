@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import httpx2
 import pytest
-from tests.support import people
 
 from aigateway.api.app import create_api
+from tests.support import people
 
 
 @pytest.fixture

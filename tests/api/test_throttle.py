@@ -1,9 +1,8 @@
 from __future__ import annotations
 
-from tests.support.people import Clock
-
 from aigateway.api import throttle
 from aigateway.api.throttle import FORGET_AFTER, LONGEST_WAIT, Throttle
+from tests.support.people import Clock
 
 
 def test_waits_double_up_to_the_longest_and_end_with_success():

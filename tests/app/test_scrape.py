@@ -11,10 +11,10 @@ import sys
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from tests.support.server import GatewayProcess, free_port, providers
-from tests.support.waiting import wait_until
 
 from aigateway.simulator.server import SimulatorThread
+from tests.support.server import GatewayProcess, free_port, providers
+from tests.support.waiting import wait_until
 
 PREFIX = "coder_ai_gateway_"
 

@@ -206,21 +206,22 @@ def test_the_control_plane_answers_many_first_requests_at_once(tmp_path, env):
 
 def test_dev_prints_lines_that_work_when_pasted_also_after_a_restart(tmp_path):
     port = free_port()
-    pasted = []
-    for _ in range(2):
-        gateway = GatewayProcess(tmp_path, {}, "--dev", port=port)
-        gateway.token = "unused"
-        (tmp_path / "server.log").unlink(missing_ok=True)
-        with gateway:
-            wait_until(lambda: "wire_api" in gateway.log)
-            curls = re.findall(r"^  (curl -N .*?\n.*?\n.*?'.*')$", gateway.log, re.MULTILINE)
-            assert len(curls) == 3
-            pasted.append(curls)
-            for curl, mark in zip(curls, ("[DONE]", "response.completed", "message_stop"), strict=True):
-                answer = subprocess.run(["sh", "-c", curl], capture_output=True, text=True, timeout=30)
-                assert mark in answer.stdout, answer
-            token = re.search(r"token +(\S+)", gateway.log).group(1)
-            headers = {"Coder-Session-Token": token}
-            wait_until(lambda: json.loads(fetch(f"{gateway.base}/interceptions", headers=headers)[1])["count"] >= 3)
-            assert f"ANTHROPIC_AUTH_TOKEN={token}" in gateway.log
-    assert pasted[0] == pasted[1]
+    first = paste_what_dev_prints(tmp_path, port)
+    (tmp_path / "server.log").unlink()
+    assert paste_what_dev_prints(tmp_path, port) == first
+
+
+def paste_what_dev_prints(tmp_path, port):
+    gateway = GatewayProcess(tmp_path, {}, "--dev", port=port)
+    gateway.token = "unused"
+    with gateway:
+        wait_until(lambda: "wire_api" in gateway.log)
+        curls = re.findall(r"^  (curl -N (?:.*\\\n)+(?:.*\n)*?.*\}')$", gateway.log, re.MULTILINE)
+        for curl, mark in zip(curls, ("[DONE]", "response.completed", "message_stop"), strict=True):
+            answer = subprocess.run(["sh", "-c", curl], capture_output=True, text=True, timeout=30)
+            assert mark in answer.stdout, answer
+        token = re.search(r"token +(\S+)", gateway.log).group(1)
+        headers = {"Coder-Session-Token": token}
+        wait_until(lambda: json.loads(fetch(f"{gateway.base}/interceptions", headers=headers)[1])["count"] >= 3)
+        assert f"ANTHROPIC_AUTH_TOKEN={token}" in gateway.log
+    return curls

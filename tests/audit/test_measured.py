@@ -3,13 +3,13 @@ from __future__ import annotations
 import pytest
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
-from tests.audit.test_recorder import CLIENT, asked, subject
 
 from aigateway.audit.measured import MeasuredRecorder
 from aigateway.audit.recorder import UNKNOWN_MODEL, Outcome, Recorder
 from aigateway.telemetry import metrics as limits
 from aigateway.telemetry.metrics import Metrics
 from aigateway.wire.facts import AnswerFacts, ClientFacts, TokenUsage, ToolCall
+from tests.audit.test_recorder import CLIENT, asked, subject
 
 PREFIX = "coder_ai_gateway_"
 WHO = {"initiator_id": subject().initiator_id, "client": "Codex"}

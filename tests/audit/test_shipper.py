@@ -8,6 +8,7 @@ from aigateway.audit.shipper import Shipper
 from aigateway.store.engine import StoreUnavailable
 from aigateway.store.records import InterceptionEnd
 from tests.audit.rows import end, start
+from tests.support.waiting import eventually
 
 
 class Sink:
@@ -62,9 +63,7 @@ async def test_rows_wait_while_the_store_is_away_and_arrive_in_order_after(journ
     shipper.start()
     for number in range(30):
         await journal.append([start(f"i{number}")])
-    async with asyncio.timeout(10):
-        while not shipper.failing:
-            await asyncio.sleep(0)
+    await eventually(lambda: shipper.failing)
     assert sink.records == []
     sink.away = False
     await sink.holds(30)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from tests.support.server import GatewayProcess, free_port, providers
 
 from aigateway.simulator import SimulatorThread
+from tests.support.server import GatewayProcess, free_port, providers
 
 OPENAI_KEY = "sk-canary-openai-0123456789abcdef"
 ANTHROPIC_KEY = "sk-ant-canary-0123456789abcdef"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import aiohttp
 import pytest
+
 from tests.conformance.conftest import ANTHROPIC_KEY, OPENAI_KEY
 from tests.support.waiting import eventually
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+
 from tests.support.waiting import eventually
 from tests.wire.test_captures import EXPECTED
 

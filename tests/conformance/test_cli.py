@@ -9,6 +9,7 @@ import sys
 
 import pytest
 from openai import OpenAI
+
 from tests.support.server import OWNER
 
 

@@ -10,6 +10,7 @@ import openai
 import pytest
 from anthropic import AsyncAnthropic
 from openai import AsyncOpenAI
+
 from tests.support.waiting import eventually
 
 APIS = {

@@ -8,9 +8,9 @@ import openai
 import pytest
 from anthropic import AsyncAnthropic
 from openai import AsyncOpenAI
-from tests.support.server import OWNER
 
 from aigateway.cli.rest import Client
+from tests.support.server import OWNER
 
 UNKNOWN_TOKEN = "abcdefghij-0123456789012345678901"
 TRANSIENT = {502, 503, 504}

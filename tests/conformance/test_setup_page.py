@@ -13,10 +13,10 @@ import json
 import anthropic
 import pytest
 from openai import NotFoundError, OpenAI
-from tests.support.shell import PrintedServer, run
-from tests.support.waiting import wait_until
 
 from aigateway.simulator import SimulatorThread
+from tests.support.shell import PrintedServer, run
+from tests.support.waiting import wait_until
 
 ENABLED = {"CODER_AI_GATEWAY_ENABLED": "true"}
 BEDROCK = pytest.mark.skip(reason="Amazon Bedrock comes with a later version, which is refused with a clear error now")

@@ -9,6 +9,7 @@ import pytest
 from tests.gateway.stage import CHAT, MESSAGES, RESPONSES
 from tests.gateway.test_intercept import APIS
 from tests.providers.making import provider
+from tests.support.waiting import eventually
 
 ERROR_MARK = {
     "openai/v1/chat/completions": b'data: {"error":',
@@ -137,17 +138,11 @@ async def test_an_error_inside_a_stream_is_relayed_and_on_record(stage, path, pa
 async def test_when_the_client_goes_the_provider_is_let_go_and_the_record_says_so(stage, path, payload, scenario):
     client = stage.client(path, payload | {"stream": True}, sim=scenario)
     running = asyncio.create_task(client.run())
-    async with asyncio.timeout(10):
-        while not stage.sim.requests:
-            await asyncio.sleep(0)
-        if scenario != "hang":
-            while not client.answer.pieces:
-                await asyncio.sleep(0)
-        client.gone.set()
-        await running
-        while stage.sim.requests[-1].outcome != "client_gone":
-            await asyncio.sleep(0)
-        _, ended, prompts, _ = await stage.record()
+    await eventually(lambda: client.answer.pieces if scenario != "hang" else stage.sim.requests)
+    client.gone.set()
+    await running
+    await eventually(lambda: stage.sim.requests[-1].outcome == "client_gone")
+    _, ended, prompts, _ = await stage.record()
     assert ended.error_type == "client_disconnected"
     assert prompts
     assert len(stage.in_flight) == 0
@@ -156,9 +151,7 @@ async def test_when_the_client_goes_the_provider_is_let_go_and_the_record_says_s
 async def test_usage_of_an_answer_that_the_client_left_is_kept_as_partial(stage):
     client = stage.client("anthropic/v1/messages", MESSAGES | {"stream": True}, sim="hang:2")
     running = asyncio.create_task(client.run())
-    async with asyncio.timeout(10):
-        while not client.answer.pieces:
-            await asyncio.sleep(0)
+    await eventually(lambda: client.answer.pieces)
     client.gone.set()
     await running
     _, _, _, (usage,) = await stage.record()
@@ -170,10 +163,9 @@ async def test_usage_of_an_answer_that_the_client_left_is_kept_as_partial(stage)
 async def test_a_stopping_gateway_tells_its_clients(stage, path, payload):
     client = stage.client(path, payload | {"stream": True}, sim="hang:2")
     running = asyncio.create_task(client.run())
+    await eventually(lambda: client.answer.pieces)
+    stage.in_flight.interrupt_all()
     async with asyncio.timeout(10):
-        while not client.answer.pieces:
-            await asyncio.sleep(0)
-        stage.in_flight.interrupt_all()
         answer = await running
     assert ERROR_MARK[path] in answer.body
     assert b"The gateway was stopped" in answer.body

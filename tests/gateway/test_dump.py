@@ -6,11 +6,11 @@ import asyncio
 import json
 
 import pytest
+
+from aigateway.audit.dumps.dumps import Dumps
 from tests.gateway.stage import CHAT, MESSAGES, TOKEN
 from tests.gateway.test_intercept import APIS
 from tests.providers.making import provider
-
-from aigateway.audit.dumps.dumps import Dumps
 
 KEY = "sk-central-0123456789abcdef"
 

@@ -11,6 +11,7 @@ from aigateway.audit.journal import JournalUnavailable
 from aigateway.providers.actor_headers import ActorHeaders
 from aigateway.store.records import InterceptionEnd, InterceptionStart, TokenUsage
 from tests.gateway.stage import ALICE, CHAT, MESSAGES, OTHER, RESPONSES, TOKEN
+from tests.support.waiting import eventually
 
 APIS = [
     pytest.param("openai/v1/chat/completions", CHAT, id="chat"),
@@ -259,9 +260,7 @@ async def test_no_byte_reaches_a_client_before_its_request_is_on_record(stage, m
     monkeypatch.setattr(stage.journal, "append", append)
     client = stage.client("openai/v1/chat/completions", CHAT | {"stream": True})
     running = asyncio.create_task(client.run())
-    async with asyncio.timeout(10):
-        while not (stage.sim.requests and stage.sim.requests[-1].outcome == "answered"):
-            await asyncio.sleep(0)
+    await eventually(lambda: stage.sim.requests and stage.sim.requests[-1].outcome == "answered")
     assert not client.answer.started.is_set()
     gate.set()
     answer = await running

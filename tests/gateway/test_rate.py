@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import pytest
-from tests.gateway.stage import CHAT, OTHER, TOKEN
-from tests.gateway.test_intercept import APIS
 
 from aigateway.gateway.rate import RateLimiter
 from aigateway.gateway.refusal import Refusal
+from tests.gateway.stage import CHAT, OTHER, TOKEN
+from tests.gateway.test_intercept import APIS
 
 
 class Clock:

@@ -9,9 +9,9 @@ import aiohttp
 import pytest
 from anthropic import AsyncAnthropic
 from openai import AsyncOpenAI
-from tests.support.waiting import eventually
 
 from aigateway.simulator import SCENARIOS, Simulator
+from tests.support.waiting import eventually
 
 TOOL = {"type": "object", "properties": {"city": {"type": "string"}, "days": {"type": "integer"}}}
 

@@ -10,15 +10,16 @@ import sys
 import threading
 
 import pytest
+from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError, OperationalError
-from tests.support.waiting import eventually
 
 from aigateway.store import engine, migrations
 from aigateway.store.engine import Store, StoreTooNew, StoreUnavailable
 from aigateway.store.tables import metadata
+from tests.support.waiting import eventually
 
 
 def run(connection, statement, **values):
@@ -171,6 +172,8 @@ async def test_a_transaction_whose_caller_went_away_before_its_turn_never_runs(s
     leaving = asyncio.create_task(store.write(ran.append))
     await asyncio.sleep(0)
     leaving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
     go_on.set()
     await first
     await store.write(run, "SELECT 1")
@@ -211,3 +214,36 @@ def test_a_lost_connection_of_postgresql_is_absence():
     assert engine._means_away(DBAPIError("SELECT 1", {}, Lost()))
     assert not engine._means_away(DBAPIError("SELECT 1", {}, Wrong()))
     assert engine._means_away(ConnectionRefusedError())
+
+
+async def test_people_can_read_on_new_connections_while_somebody_writes(store):
+    """A connection that is being prepared must not need the lock of the one that writes."""
+    go_on = threading.Event()
+    writing = asyncio.create_task(store.write(lambda _: go_on.wait(10)))
+
+    def slow(connection):
+        ask(connection, "SELECT 1")
+        threading.Event().wait(0.05)
+
+    await asyncio.gather(*(store.read(slow) for _ in range(4)))
+    go_on.set()
+    await writing
+
+
+async def test_a_database_of_an_older_version_is_brought_up_to_date(tmp_path):
+    url = f"sqlite:///{tmp_path / 'a.sqlite3'}"
+    store = await Store.open(url)
+
+    def go_back(connection):
+        config = Config()
+        config.set_main_option("script_location", "aigateway.store:migrations")
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0001")
+
+    await store.write(go_back)
+    assert await store.read(ask, "SELECT version_num FROM alembic_version") == "0001"
+    await store.close()
+    store = await Store.open(url)
+    assert await store.read(ask, "SELECT version_num FROM alembic_version") == migrations.HEAD
+    assert await store.read(ask, "SELECT 1 FROM sqlite_master WHERE name = 'ix_api_keys_expires_at'") == 1
+    await store.close()

@@ -13,9 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from tests.support.waiting import wait_until
-
 from aigateway.cli.rest import Client, RestError
+from tests.support.waiting import wait_until
 
 OWNER = {"username": "ada", "email": "ada@example.com", "password": "correct horse battery staple"}
 

@@ -60,8 +60,10 @@ class PrintedServer(GatewayProcess):
     Beside what the block exports, it gets a port and a folder of its own; nothing else, unless in `env`.
     """
 
-    def __init__(self, block: str, folder: Path, env: Mapping[str, str] | None = None) -> None:
-        super().__init__(folder, env or {})
+    def __init__(
+        self, block: str, folder: Path, env: Mapping[str, str] | None = None, *, port: int | None = None
+    ) -> None:
+        super().__init__(folder, env or {}, port=port)
         self._block = block
         self._env |= environment(folder)
         if "CODER_AI_GATEWAY_ENABLED" not in (env or {}):

@@ -65,8 +65,9 @@ Paste one of these; the answer streams at once:
     -d '{{"model": "sim", "stream": true, "input": "Hello there"}}'
 
   curl -N {base}/sim-anthropic/v1/messages \\
-    -H 'X-Api-Key: {account.token}' -H 'Anthropic-Version: 2023-06-01' -H 'Content-Type: application/json' \\
-    -d '{{"model": "sim", "max_tokens": 99, "stream": true, "messages": [{{"role": "user", "content": "Hello there"}}]}}'
+    -H 'X-Api-Key: {account.token}' -H 'Anthropic-Version: 2023-06-01' \\
+    -H 'Content-Type: application/json' -d '{{"model": "sim", "max_tokens": 99, "stream": true,
+      "messages": [{{"role": "user", "content": "Hello there"}}]}}'
 
 See what was recorded:
 

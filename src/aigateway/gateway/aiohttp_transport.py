@@ -40,7 +40,16 @@ class AiohttpAnswer:
         try:
             return await self._response.content.readany()
         except (aiohttp.ClientError, ConnectionError, ssl.SSLError) as error:
+            if rest := self._unread():
+                return rest
             raise Truncated(f"the provider's connection ended in the middle of its answer: {words(error)}") from error
+
+    def _unread(self) -> bytes:
+        """What had come before the connection ended: aiohttp raises and keeps it, and has no public way to it."""
+        buffer = self._response.content._buffer  # noqa: SLF001
+        rest = b"".join(buffer)
+        buffer.clear()
+        return rest
 
     def close(self) -> None:
         """Close the connection unless the answer was read to its end."""

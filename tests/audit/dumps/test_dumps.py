@@ -7,11 +7,11 @@ import threading
 from pathlib import Path
 
 import pytest
-from tests.support.waiting import eventually
 
 from aigateway.audit.dumps import writer
 from aigateway.audit.dumps.dumps import DumpDirUnusable, Dumps
 from aigateway.telemetry import logging as logs
+from tests.support.waiting import eventually
 
 MEGABYTE = 1024 * 1024
 ID = "11111111-1111-4111-8111-111111111111"

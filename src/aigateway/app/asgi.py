@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from aigateway.app.health import Health
+from aigateway.gateway.client_socket import ClientSocket
 from aigateway.gateway.refusal import Refusal
 from aigateway.gateway.route import is_data_plane, speaks
 
@@ -26,20 +27,30 @@ _DISABLED = Refusal(
 class Application:
     """Looks at the path and hands over."""
 
-    def __init__(self, *, health: Health, data_plane: Asgi | None, make_control_plane: Callable[[], Asgi]) -> None:
-        """Take the data plane, None while the gateway is not enabled, and what makes the control plane.
+    def __init__(
+        self,
+        *,
+        health: Health,
+        data_plane: Asgi | None,
+        sockets: Asgi | None,
+        make_control_plane: Callable[[], Asgi],
+    ) -> None:
+        """Take the data plane and its WebSockets, None while the gateway is not enabled, and what makes the rest.
 
         The control plane's framework takes half a second to import, so it is made by the first request for it.
         """
         self._health = health
         self._data_plane = data_plane or _disabled
+        self._sockets = sockets or _disabled_socket
         self._make_control_plane = make_control_plane
         self._control_plane: asyncio.Task[Asgi] | None = None
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one request."""
         path = scope["path"]
-        if is_data_plane(path):
+        if scope["type"] == "websocket":
+            await (self._sockets if is_data_plane(path) else _no_socket)(scope, receive, send)
+        elif is_data_plane(path):
             await self._data_plane(scope, receive, send)
         elif path == "/healthz":
             await _answer(send, 200, _TEXT, b"ok\n")
@@ -57,6 +68,14 @@ class Application:
 async def _disabled(scope: Any, _receive: Any, send: Any) -> None:
     status, headers, body = _DISABLED.response(speaks({}, scope["path"]))
     await _answer(send, status, [h for h in headers if h[0] != b"content-length"], body)
+
+
+async def _disabled_socket(scope: Any, receive: Any, send: Any) -> None:
+    await ClientSocket(receive, send).refuse(_DISABLED.response(speaks({}, scope["path"])))
+
+
+async def _no_socket(_scope: Any, receive: Any, send: Any) -> None:
+    await ClientSocket(receive, send).refuse((404, _TEXT, b"No WebSocket is served here.\n"))
 
 
 async def _answer(send: Any, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:

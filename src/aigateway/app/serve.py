@@ -34,7 +34,7 @@ from aigateway.telemetry import logging
 from aigateway.telemetry.logging import get_logger
 
 if TYPE_CHECKING:
-    from aigateway.simulator.server import Simulator
+    from aigateway.simulator.server import Simulator  # noqa: PLC0415 - only --dev needs it
 
 _CANNOT_START = (
     DataDirError,
@@ -100,12 +100,14 @@ async def _serve(
                 allow_byok=gateway.allow_byok,
             ),
             data_plane=services.endpoint if gateway.enabled else None,
+            sockets=services.sockets if gateway.enabled else None,
             make_control_plane=lambda: _control_plane(settings, services),
         )
         listener = Listener(
             application,
             shutdown_timeout=gateway.shutdown_timeout.total_seconds(),
-            on_stop=services.admitter.close,
+            largest_message=gateway.max_body_size,
+            on_stop=services.stop,
             on_limit=services.in_flight.interrupt_all,
             on_hangup=lambda: _hang_up(https, dumps),
         )

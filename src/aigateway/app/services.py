@@ -16,6 +16,7 @@ from aigateway.audit.recorder import Recorder
 from aigateway.audit.shipper import Shipper
 from aigateway.audit.structured_log import StructuredLog
 from aigateway.gateway.admit import Admitter
+from aigateway.gateway.aiohttp_socket import AiohttpSockets
 from aigateway.gateway.aiohttp_transport import AiohttpTransport
 from aigateway.gateway.endpoint import Endpoint
 from aigateway.gateway.inflight import InFlight
@@ -24,6 +25,7 @@ from aigateway.gateway.passthrough import PassThrough
 from aigateway.gateway.rate import RateLimiter
 from aigateway.gateway.transport import Transport
 from aigateway.gateway.upstream import Upstream
+from aigateway.gateway.websocket import Sockets
 from aigateway.providers.actor_headers import actor_headers
 from aigateway.providers.provider import Provider, build
 from aigateway.settings.model import Settings
@@ -48,7 +50,13 @@ class Services:
     in_flight: InFlight
     providers: dict[str, Provider]
     endpoint: Endpoint
+    sockets: Sockets
     observing: Observing
+
+    def stop(self) -> None:
+        """Let nothing new in; what is in flight may finish."""
+        self.admitter.close()
+        self.in_flight.stop()
 
 
 def store_url(data_dir: Path) -> str:
@@ -76,11 +84,12 @@ async def running(
             await shipper.adopt()
             shipper.start()
             services = _wire(settings, providers, store, journal, shipper, dumps)
-            transport = services[1]
+            transports = services[1]
             try:
                 yield services[0]
             finally:
-                await transport.close()
+                for transport in transports:
+                    await transport.close()
                 await services[0].authenticator.close()
                 await shipper.stop(within_seconds=_SHIP_AT_STOP_SECONDS)
                 await services[0].observing.stop()
@@ -107,7 +116,7 @@ def _wire(
     journal: Journal,
     shipper: Shipper,
     dumps: Dumps | None,
-) -> tuple[Services, Transport]:
+) -> tuple[Services, Sequence[Transport | AiohttpSockets]]:
     settings = everything.gateway
     providers = {provider.name: build(provider) for provider in configured}
     observed = observing(everything)
@@ -122,8 +131,10 @@ def _wire(
     admitter = Admitter(settings.max_concurrency, settings.max_body_size)
     authenticator = Authenticator(store, sliding_sessions=not everything.tokens.disable_session_refresh)
     told = actor_headers(settings)
+    recorder = observed.recorder(Recorder(journal))
+    rate_limiter = RateLimiter(settings.rate_limit) if settings.rate_limit is not None else None
     interceptor = Interceptor(
-        recorder=observed.recorder(Recorder(journal)),
+        recorder=recorder,
         upstream=upstream,
         in_flight=in_flight,
         max_body_size=settings.max_body_size,
@@ -138,7 +149,20 @@ def _wire(
         interceptor=observed.interceptor(interceptor),
         pass_through=observed.pass_through(pass_through),
         allow_byok=settings.allow_byok,
-        rate_limiter=RateLimiter(settings.rate_limit) if settings.rate_limit is not None else None,
+        rate_limiter=rate_limiter,
+    )
+    socket_transport = AiohttpSockets(connect_timeout=seconds(settings.connect_timeout))
+    sockets = Sockets(
+        providers=providers,
+        admitter=admitter,
+        authenticator=authenticator,
+        recorder=recorder,
+        transport=socket_transport,
+        in_flight=in_flight,
+        actor_headers=told,
+        allow_byok=settings.allow_byok,
+        idle_timeout=seconds(settings.idle_timeout),
+        rate_limiter=rate_limiter,
     )
     services = Services(
         store=store,
@@ -149,9 +173,10 @@ def _wire(
         in_flight=in_flight,
         providers=providers,
         endpoint=endpoint,
+        sockets=sockets,
         observing=observed,
     )
-    return services, transport
+    return services, (transport, socket_transport)
 
 
 def seconds(duration: timedelta | None) -> float | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from aigateway.gateway.admit import Admitter, too_large
-from aigateway.gateway.refusal import Refusal
+from aigateway.gateway.refusal import Refusal, no_background
 from aigateway.gateway.request import Receive
 from aigateway.wire.encodings import DecodedTooLarge, Undecodable, decode_body
 from aigateway.wire.facts import ApiFormat, RequestFacts
@@ -54,5 +54,5 @@ def view(api: ApiFormat, body: bytes, headers: Mapping[str, str], limit: int) ->
     except (MalformedBody, Undecodable) as error:
         raise Refusal(400, str(error)) from None
     if facts.background:
-        raise Refusal(501, "background requests ('background': true) are not supported. Send the request without it.")
+        raise no_background()
     return facts

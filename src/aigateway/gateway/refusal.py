@@ -63,6 +63,16 @@ def stopping() -> Refusal:
     )
 
 
+def no_background() -> Refusal:
+    """The refusal of a Responses request whose answer nobody would wait for."""
+    return Refusal(501, "background requests ('background': true) are not supported. Send the request without it.")
+
+
+def bug() -> Refusal:
+    """The answer to a mistake of ours."""
+    return Refusal(500, "the gateway failed on this request; its log has the reason.")
+
+
 def _kind(status: int) -> str:
     if status == 401:
         return "unauthorized"

@@ -23,6 +23,8 @@ _TEXT_TYPES = frozenset({"text", "input_text"})
 _ASIDE = frozenset({"system", "developer"})
 """Roles of messages that may stand after the user's (decision 28)."""
 _LONGEST_ID = 256
+ASKS = "response.create"
+"""The message on a socket that asks for a response."""
 
 
 class MalformedBody(ValueError):

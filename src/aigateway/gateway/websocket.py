@@ -1,0 +1,170 @@
+"""Sockets of the Responses API: the steps of a request, once when one is opened and again for each message.
+
+The provider is connected to before the client is accepted, so that a client whose provider speaks no WebSocket hears
+426 and falls back to POST at once (decision 33).
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from aigateway.audit.recorder import Records
+from aigateway.gateway import route as routing
+from aigateway.gateway.admit import Admitter
+from aigateway.gateway.authenticate import Admission, Authenticates, authenticate
+from aigateway.gateway.client_socket import ClientLeft, ClientSocket
+from aigateway.gateway.credentials import credential_of
+from aigateway.gateway.exchange import Exchange, Interrupted
+from aigateway.gateway.inflight import InFlight
+from aigateway.gateway.rate import RateLimiter
+from aigateway.gateway.refusal import Refusal, bug, no_background, stopping
+from aigateway.gateway.request import Receive, Request, Send, header_map
+from aigateway.gateway.socket_relay import SocketRelay
+from aigateway.gateway.socket_transport import Farewell, NotUpgraded, SocketTransport, UpstreamSocket
+from aigateway.gateway.turns import Turns
+from aigateway.providers.actor_headers import ActorHeaders
+from aigateway.providers.credentials import Credential
+from aigateway.providers.headers import RawHeaders, to_client, to_upstream
+from aigateway.providers.provider import Provider
+from aigateway.providers.routes import Intercepted
+from aigateway.providers.upstream import UpstreamRequest
+from aigateway.telemetry.logging import get_logger
+from aigateway.wire.facts import ApiFormat
+from aigateway.wire.request import ASKS, ClientMessage
+
+_log = get_logger("gateway")
+
+_OF_THE_HANDSHAKE = b"sec-websocket-"
+"""Headers that each side's library says for itself."""
+
+
+class Sockets:
+    """Takes every WebSocket of the data plane."""
+
+    def __init__(
+        self,
+        *,
+        providers: Mapping[str, Provider],
+        admitter: Admitter,
+        authenticator: Authenticates,
+        recorder: Records,
+        transport: SocketTransport,
+        in_flight: InFlight,
+        actor_headers: ActorHeaders,
+        allow_byok: bool,
+        idle_timeout: float | None,
+        rate_limiter: RateLimiter | None = None,
+    ) -> None:
+        """Take how long a provider may be silent during a turn, in seconds."""
+        self._providers = providers
+        self._admitter = admitter
+        self._authenticator = authenticator
+        self._recorder = recorder
+        self._transport = transport
+        self._in_flight = in_flight
+        self._actor_headers = actor_headers
+        self._allow_byok = allow_byok
+        self._idle_timeout = idle_timeout
+        self._rate_limiter = rate_limiter
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        """Serve one socket; it counts as one request in flight for as long as it is open."""
+        client = ClientSocket(receive, send)
+        api = routing.speaks(self._providers, scope["path"])
+        try:
+            with self._admitter.admit(), self._in_flight.exchange() as exchange:
+                await self._serve(scope, client, exchange)
+        except Refusal as refusal:
+            _log.debug("a socket was refused", status=refusal.status, reason=refusal.message, path=scope["path"])
+            with contextlib.suppress(ClientLeft):
+                await client.refuse(refusal.response(api))
+        except ClientLeft:
+            _log.debug("a client went away before its socket was open", path=scope["path"])
+        except Exception:  # noqa: BLE001 - a mistake of ours must not show the client a stack trace
+            _log.exception("a socket failed in the gateway itself", path=scope["path"])
+            with contextlib.suppress(ClientLeft):
+                if client.accepted:
+                    await client.close(Farewell(1011, "AI Gateway: failed, its log has the reason"))
+                else:
+                    await client.refuse(bug().response(api))
+
+    async def _serve(self, scope: dict[str, Any], client: ClientSocket, exchange: Exchange) -> None:
+        request = await self._request(scope)
+        credential = credential_of(request)
+        try:
+            with exchange.interruptible():
+                provider = await self._connect(request, credential, scope["subprotocols"])
+        except Interrupted:
+            raise stopping() from None
+        turns = Turns(self._recorder, request, credential)
+        try:
+            relay = SocketRelay(client, provider, turns, partial(self._admit, request), exchange, self._idle_timeout)
+            if self._admitter.closing:
+                raise stopping()
+            await client.accept(_without_handshake(to_client(provider.headers)), provider.subprotocol)
+            await relay.run()
+        finally:
+            turns.cut("interrupted", "The gateway broke off.")
+            await provider.close(Farewell(1001))
+
+    async def _request(self, scope: dict[str, Any]) -> Request:
+        headers = header_map(scope["headers"])
+        admission = await self._authenticate(headers)
+        route = routing.find(self._providers, "GET", scope["raw_path"])
+        if not isinstance(route.kind, Intercepted) or route.kind.api is not ApiFormat.RESPONSES:
+            raise _use_post("WebSocket is not relayed here, use POST.")
+        return Request(
+            method="GET",
+            query=scope["query_string"].decode("latin-1"),
+            headers=headers,
+            raw_headers=scope["headers"],
+            body=b"",
+            route=route,
+            actor=admission.actor,
+            byok=admission.byok,
+        )
+
+    async def _authenticate(self, headers: Mapping[str, str]) -> Admission:
+        admission = await authenticate(self._authenticator, headers, allow_byok=self._allow_byok)
+        if self._rate_limiter is not None:
+            self._rate_limiter.check(admission.actor.api_key_id)
+        return admission
+
+    async def _connect(self, request: Request, credential: Credential, subprotocols: list[str]) -> UpstreamSocket:
+        provider, actor = request.route.provider, request.actor
+        told = self._actor_headers.telling(provider.type, actor.user_id, actor.username, actor.email)
+        upstream = UpstreamRequest(
+            method="GET",
+            url=provider.url(request.route.path, request.query),
+            headers=_without_handshake(to_upstream(request.raw_headers, credential.header, told)),
+            body=b"",
+        )
+        try:
+            return await self._transport.open_socket(upstream, subprotocols, self._admitter.max_body_size)
+        except NotUpgraded as error:
+            _log.info("a provider opens no WebSocket", provider=provider.name, reason=str(error))
+            raise _use_post(f"WebSocket is not to be had here, use POST: {error}.") from error
+
+    async def _admit(self, opening: Request, message: ClientMessage) -> None:
+        """Let a message in. Whoever opened the socket may have lost their token since.
+
+        Raises:
+            Refusal: as a request would be.
+
+        """
+        await self._authenticate(opening.headers)
+        if message.kind == ASKS and self._admitter.closing:
+            raise stopping()
+        if message.facts.background:
+            raise no_background()
+
+
+def _use_post(message: str) -> Refusal:
+    return Refusal(426, message, headers=((b"upgrade", b"HTTP/1.1"),))
+
+
+def _without_handshake(headers: RawHeaders) -> RawHeaders:
+    return [header for header in headers if not header[0].startswith(_OF_THE_HANDSHAKE)]

@@ -106,7 +106,7 @@ def test_both_addresses_serve(site):
 
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1 is deprecated")
 def test_old_versions_of_tls_are_refused(site):
-    with pytest.raises(ssl.SSLError, match="PROTOCOL_VERSION|UNEXPECTED_EOF"):
+    with pytest.raises(ssl.SSLError, match=r"PROTOCOL_VERSION|UNEXPECTED_EOF"):
         site.connect(ssl.TLSVersion.TLSv1_1)
     site.connect(ssl.TLSVersion.TLSv1_2).close()
 

@@ -7,7 +7,7 @@ answer (tool calls, thinking, errors, broken streams, …) is asked for by a sce
 
 from __future__ import annotations
 
-from aigateway.simulator.app import ReceivedRequest
+from aigateway.simulator.received import ReceivedRequest
 from aigateway.simulator.scenario import SCENARIOS
 from aigateway.simulator.server import Simulator, SimulatorThread
 

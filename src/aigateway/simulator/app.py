@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import re
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
 from aigateway.simulator import chat, delivery, errors, messages, models, responses, scenario, script
 from aigateway.simulator.connection import Connection
+from aigateway.simulator.received import ReceivedRequest
 from aigateway.simulator.scenario import Ending, Scenario
+from aigateway.simulator.sockets import Sockets
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -25,29 +25,6 @@ _INTERCEPTED = {"/chat/completions": chat, "/responses": responses, "/messages":
 _ACCEPTED = {"/api/event_logging/batch", "/api/hello"}
 
 
-@dataclass(slots=True)
-class ReceivedRequest:
-    """A request as it arrived, before anything was decoded."""
-
-    method: str
-    path: str
-    """Path and query, as sent."""
-    headers: tuple[tuple[bytes, bytes], ...]
-    """Names in lower case (the HTTP parser's doing), values and order as sent."""
-    body: bytes
-    outcome: str = "pending"
-    """`answered`, `broken` (as the scenario wanted), or `client_gone` once the answer is over."""
-
-    @property
-    def sha256(self) -> str:
-        """The body's digest in hexadecimal."""
-        return hashlib.sha256(self.body).hexdigest()
-
-    def header(self, name: str) -> str | None:
-        """The first value of a header, by its lower-case name."""
-        return next((value.decode("latin-1") for key, value in self.headers if key == name.encode()), None)
-
-
 class App:
     """Answers every request from its body and its scenario; remembers the last `keep` requests."""
 
@@ -55,9 +32,13 @@ class App:
         self.requests: deque[ReceivedRequest] = deque(maxlen=keep)
         self.planned: deque[str] = deque()
         self._event_interval = event_interval
+        self._sockets = Sockets(self.requests, self.planned, event_interval)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one HTTP request."""
+        """Serve one HTTP request, or one WebSocket."""
+        if scope["type"] == "websocket":
+            await self._sockets.serve(scope, receive, send)
+            return
         body = await _read(receive)
         if body is None:
             return

@@ -61,15 +61,21 @@ class Connection:
 
     async def drop(self) -> None:
         """Close the connection in an orderly way at the wrong time (FIN)."""
-        self.broken = True
-        self._transport.close()
+        self.cut_off(rudely=False)
         await self.hang()
 
     async def reset(self) -> None:
-        """Close the connection rudely (RST): lingering for zero seconds makes the kernel do so."""
+        """Close the connection rudely (RST)."""
+        self.cut_off(rudely=True)
+        await self.hang()
+
+    def cut_off(self, *, rudely: bool) -> None:
+        """End the connection without a word, by FIN or (lingering for zero seconds makes the kernel do so) by RST."""
         self.broken = True
+        if not rudely:
+            self._transport.close()
+            return
         self._transport.get_extra_info("socket").setsockopt(
             socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
         )
         self._transport.abort()
-        await self.hang()

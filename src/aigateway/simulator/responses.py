@@ -43,8 +43,19 @@ def whole(answer: Answer, body: dict[str, Any]) -> dict[str, Any]:
 
 def events(answer: Answer, body: dict[str, Any]) -> Iterator[bytes]:
     """The answer as server-sent events with running sequence numbers."""
-    for number, value in enumerate(_values(answer, body)):
-        yield _event({"type": value.pop("type"), "sequence_number": number, **value})
+    return map(_event, _numbered(_values(answer, body)))
+
+
+def messages(answer: Answer, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The answer as the messages of a WebSocket; a warm-up (`generate: false`) gets an empty one."""
+    return _numbered(_warm_up(answer, body) if body.get("generate") is False else _values(answer, body))
+
+
+def failed(answer: Answer, body: dict[str, Any]) -> dict[str, Any]:
+    """`response.failed`, which ends a stream."""
+    response = _response(answer, body, "failed", [])
+    response["error"] = {"code": "server_error", "message": "The simulated model failed."}
+    return {"type": "response.failed", "sequence_number": 99, "response": response}
 
 
 def error_event(_: Answer, error: dict[str, Any]) -> bytes:
@@ -54,10 +65,8 @@ def error_event(_: Answer, error: dict[str, Any]) -> bytes:
 
 
 def failed_event(answer: Answer, body: dict[str, Any]) -> bytes:
-    """`response.failed`, which ends a stream."""
-    response = _response(answer, body, "failed", [])
-    response["error"] = {"code": "server_error", "message": "The simulated model failed."}
-    return _event({"type": "response.failed", "sequence_number": 99, "response": response})
+    """`failed` as a server-sent event."""
+    return _event(failed(answer, body))
 
 
 def compaction(answer: Answer) -> dict[str, Any]:
@@ -82,6 +91,17 @@ def usage(answer: Answer) -> dict[str, Any]:
 
 def _event(value: dict[str, Any]) -> bytes:
     return b"event: " + str(value["type"]).encode() + b"\ndata: " + as_json(value) + b"\n\n"
+
+
+def _numbered(values: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for number, value in enumerate(values):
+        yield {"type": value.pop("type"), "sequence_number": number, **value}
+
+
+def _warm_up(answer: Answer, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield {"type": "response.created", "response": _response(answer, body, "in_progress", [])}
+    done = _response(answer, body, "completed", [])
+    yield {"type": "response.completed", "response": done | {"usage": done["usage"] | {"output_tokens": 0}}}
 
 
 def _sealed(answer: Answer) -> str:

@@ -42,6 +42,7 @@ SCENARIOS: Mapping[str, str] = {
     "drop": "close the connection after N events (4), 0 is before the headers",
     "reset": "reset the connection (RST) after N events (0, before the headers)",
     "hang": "say nothing more after N events (0, before the headers)",
+    "no-websocket": "refuse a WebSocket (with 405; `error-…` with that status); in the header of the handshake",
     "slow": "N milliseconds (200) between events",
     "garbage": "events that are no JSON and lines that are no SSE between the real ones",
     "huge": "one event whose line is N megabytes (30) long",

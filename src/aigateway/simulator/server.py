@@ -11,11 +11,14 @@ from typing import Any, Self
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
 
-from aigateway.simulator.app import App, ReceivedRequest
+from aigateway.simulator.app import App
+from aigateway.simulator.received import ReceivedRequest
 
 _CLOSING_SECONDS = 2.0
+_LARGEST_MESSAGE = 128 * 1024 * 1024
 
 
 class Simulator:
@@ -47,7 +50,14 @@ class Simulator:
     async def __aenter__(self) -> Self:
         """Listen; raises OSError when the address cannot be used."""
         config = uvicorn.Config(
-            self._app, log_config=None, log_level=None, access_log=False, lifespan="off", ws="none", server_header=False
+            self._app,
+            log_config=None,
+            log_level=None,
+            access_log=False,
+            lifespan="off",
+            ws=WebSocketsSansIOProtocol,
+            ws_max_size=_LARGEST_MESSAGE,
+            server_header=False,
         )
         config.load()
         self._server = await asyncio.get_running_loop().create_server(

@@ -37,7 +37,7 @@ class Provider:
 def build(settings: ProviderSettings) -> Provider:
     """Make a provider of checked settings."""
     parts = urlsplit(settings.base_url)
-    return Provider(
+    provider = Provider(
         type=settings.type,
         name=settings.name,
         origin=f"{parts.scheme}://{parts.netloc}",
@@ -45,3 +45,8 @@ def build(settings: ProviderSettings) -> Provider:
         keys=settings.keys,
         routes=ROUTES[settings.type],
     )
+    if settings.bedrock is None:
+        return provider
+    from aigateway.providers.bedrock.build import on_bedrock  # noqa: PLC0415 - it is made of a provider
+
+    return on_bedrock(provider, settings.bedrock)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from aigateway.settings.bedrock import BedrockSettings
 from aigateway.settings.errors import Problem
 from aigateway.settings.secret import Secret
 
@@ -44,6 +45,8 @@ class ProviderSettings:
     """Absolute http or https URL without credentials, query or fragment, as the operator wrote it."""
     keys: tuple[Secret, ...] = ()
     """Centralized credentials in the order they are tried; empty for BYOK only, always empty for Copilot."""
+    bedrock: BedrockSettings | None = None
+    """Set when it is called on Amazon Bedrock, which only `anthropic` ones are, with AWS's credentials and no keys."""
     sources: Mapping[str, str] = field(default_factory=dict, compare=False)
     """Where each part came from: `type`, `name`, `base_url`, `keys` → a variable, a flag, a YAML path or `default`."""
 

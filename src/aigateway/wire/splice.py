@@ -6,7 +6,7 @@ Numbers, the order of keys, white space and escapes survive, because nothing tha
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, KeysView, Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -55,6 +55,10 @@ class JsonObject:
 
     def __contains__(self, key: str) -> bool:
         return key in self._values
+
+    def keys(self) -> KeysView[str]:
+        """The keys, in the order of the text."""
+        return self._members.keys()
 
     def raw(self, key: str) -> bytes | None:
         """The text of a value; None when there is no such member."""

@@ -1,0 +1,1 @@
+"""Anthropic's models on Amazon Bedrock: its edits, its identities and signatures."""

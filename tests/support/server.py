@@ -60,7 +60,11 @@ class GatewayProcess:
         return Client(self.url, self.token)
 
     def __enter__(self) -> Self:
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import sqlite3
@@ -97,6 +98,53 @@ async def test_a_full_disk_refuses_and_loses_nothing_that_was_kept(journal):
     with pytest.raises(JournalUnavailable, match="full"):
         await journal.append([start("x" * 10_000_000)])
     assert [entry.records[0].interception_id for entry in await journal.entries(1)] == ["kept"]
+
+
+async def test_at_its_size_cap_it_refuses_until_rows_were_shipped(tmp_path):
+    journal = Journal(tmp_path / "journal.sqlite3", max_size=1_000_000)
+    await journal.open()
+    kept = 0
+    with contextlib.suppress(JournalUnavailable):
+        for _ in range(1000):
+            await journal.append([start("x" * 10_000)])
+            kept += 1
+    assert 10 < kept < 110
+    entries = await journal.entries(1000)
+    assert len(entries) == kept
+    await journal.discard(entries[-1].seq)
+    await journal.append([start("again")])
+    assert await journal.backlog() == 1
+    await journal.close()
+
+
+async def test_one_append_that_fails_does_not_fail_its_neighbours(journal):
+    def impossible(connection):
+        connection.execute("INSERT INTO nowhere VALUES (1)")
+
+    good, bad, also_good = (
+        journal.append([start("a")]),
+        journal._submit(impossible),
+        journal.append([start("b")]),
+    )
+    with pytest.raises(JournalUnavailable, match="nowhere"):
+        await bad
+    await asyncio.gather(good, also_good)
+    assert await journal.backlog() == 2
+
+
+async def test_a_batch_to_ship_is_bounded_in_bytes(journal):
+    for _ in range(12):
+        await journal.append([start("x" * 1_000_000)])
+    assert len(await journal.entries(100)) == 9
+
+
+async def test_an_entry_that_cannot_be_read_is_set_aside_and_the_others_are_shipped(journal):
+    await journal.append([start("a")])
+    await journal._submit(lambda connection: connection.execute("INSERT INTO entries (records) VALUES (x'7B7D')"))
+    await journal.append([start("b")])
+    assert [entry.records[0].interception_id for entry in await journal.entries(10)] == ["a", "b"]
+    rejected = await journal._submit(lambda connection: connection.execute("SELECT reason FROM rejected").fetchall())
+    assert "cannot be read" in rejected[0][0]
 
 
 async def test_after_closing_an_append_is_refused(tmp_path):

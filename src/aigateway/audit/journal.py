@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from aigateway.store.records import AnyRecord, InterceptionEnd, InterceptionStart
+from aigateway.telemetry.logging import get_logger
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS entries (seq INTEGER PRIMARY KEY AUTOINCREMENT, records BLOB NOT NULL);
@@ -29,6 +30,9 @@ CREATE TABLE IF NOT EXISTS rejected (seq INTEGER PRIMARY KEY, records BLOB NOT N
 CREATE TABLE IF NOT EXISTS open (interception_id TEXT PRIMARY KEY, started_at TEXT NOT NULL) WITHOUT ROWID;
 """
 _BUSY_TIMEOUT_SECONDS = 5.0
+_LARGEST_BATCH = 8 * 1024 * 1024
+
+_log = get_logger("audit.journal")
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(list[AnyRecord]).decode
@@ -57,8 +61,10 @@ class _Work(NamedTuple):
 class Journal:
     """Append-only rows on local disk; made for one event loop, which must be the one that calls `open`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, max_size: int | None = None) -> None:
+        """Take the file, and the bytes that it may grow to: what comes then is refused until rows were shipped."""
         self.path = path
+        self._max_size = max_size
         self._loop: asyncio.AbstractEventLoop | None = None
         self._queue: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
@@ -113,12 +119,29 @@ class Journal:
         return self._submit(execute, announces=True)
 
     async def entries(self, limit: int) -> list[Entry]:
-        """The oldest entries, at most `limit`, in order of arrival."""
+        """The oldest entries in order of arrival, at most `limit`, and not many more than eight megabytes of them.
+
+        An entry that cannot be read is set aside on the way.
+        """
 
         def execute(connection: sqlite3.Connection) -> list[tuple[int, bytes]]:
-            return connection.execute("SELECT seq, records FROM entries ORDER BY seq LIMIT ?", (limit,)).fetchall()
+            rows: list[tuple[int, bytes]] = []
+            size = 0
+            for seq, body in connection.execute("SELECT seq, records FROM entries ORDER BY seq LIMIT ?", (limit,)):
+                rows.append((seq, body))
+                size += len(body)
+                if size > _LARGEST_BATCH:
+                    break
+            return rows
 
-        return [Entry(seq, _decode(body)) for seq, body in await self._submit(execute)]
+        entries: list[Entry] = []
+        for seq, body in await self._submit(execute):
+            try:
+                entries.append(Entry(seq, _decode(body)))
+            except msgspec.DecodeError as error:
+                await self.reject(seq, f"cannot be read: {error}")
+                _log.error("an entry of the journal cannot be read and was set aside in it", seq=seq, error=str(error))
+        return entries
 
     async def discard(self, up_to: int) -> None:
         """Forget the entries that have been shipped: all with `seq <= up_to`."""
@@ -190,6 +213,9 @@ class Journal:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.executescript(_SCHEMA)
+        if self._max_size is not None:
+            (page_size,) = connection.execute("PRAGMA page_size").fetchone()
+            connection.execute(f"PRAGMA max_page_count = {max(1, self._max_size // page_size)}")
         return connection
 
     def _write_batch(self, connection: sqlite3.Connection) -> bool:
@@ -214,6 +240,9 @@ class Journal:
         except Exception as error:  # noqa: BLE001 - whoever waits must be told, and the thread must live on
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
+            if len(batch) > 1:
+                # One that cannot be done must not fail the others: the shipper's clearing up above all.
+                return [outcome for work in batch for outcome in self._commit(connection, [work])]
             self._failure = str(error)
             self.failures += 1
             reason = JournalUnavailable(f"cannot write {self.path.name}: {error}")

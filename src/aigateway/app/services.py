@@ -13,6 +13,7 @@ from aigateway.app.observing import Observing, observing
 from aigateway.audit.dumps.dumps import Dumps
 from aigateway.audit.journal import Journal
 from aigateway.audit.recorder import Recorder
+from aigateway.audit.retention import Retention
 from aigateway.audit.shipper import Shipper
 from aigateway.audit.structured_log import StructuredLog
 from aigateway.gateway.admit import Admitter
@@ -85,9 +86,17 @@ async def running(
             shipper.start()
             services = _wire(settings, providers, store, journal, shipper, dumps)
             transports = services[1]
+            retention = Retention(
+                store,
+                records=settings.gateway.retention,
+                expired_keys=settings.tokens.api_keys_retention,
+                events=services[0].observing.events,
+            )
+            retention.start()
             try:
                 yield services[0]
             finally:
+                await retention.stop()
                 for transport in transports:
                     await transport.close()
                 await services[0].authenticator.close()

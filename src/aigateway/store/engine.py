@@ -218,7 +218,12 @@ def _create_private_file(path: Path) -> None:
 def _prepare_sqlite(connection: Any, _record: object) -> None:
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_MS}")
+    if cursor.execute("PRAGMA page_count").fetchone() == (0,):
+        # So that a purge can give pages back to the file system. Only an empty file takes it, others are locked by it.
+        cursor.execute("PRAGMA auto_vacuum=INCREMENTAL")
     cursor.execute("PRAGMA journal_mode=WAL")
+    # What was deleted is overwritten: it must not be found in the file.
+    cursor.execute("PRAGMA secure_delete=ON")
     # The journal forgets what the store has taken, so what the store has taken must survive a power cut.
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute("PRAGMA foreign_keys=ON")

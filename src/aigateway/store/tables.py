@@ -67,7 +67,7 @@ api_keys = Table(
     Column("hashed_secret", LargeBinary, nullable=False),
     Column("user_id", Uuid36, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("last_used", UtcTime),
-    Column("expires_at", UtcTime, nullable=False),
+    Column("expires_at", UtcTime, nullable=False, index=True),
     Column("lifetime_seconds", BigInteger, nullable=False, server_default="86400"),
     Column("login_type", Text, nullable=False),
     Column("token_name", Text),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-REVISIONS = ("0001",)
+REVISIONS = ("0001", "0002")
 """Every revision, oldest first. A new one is added here as well as in `versions/`."""
 
 HEAD = REVISIONS[-1]

@@ -1,0 +1,84 @@
+"""Deletes what is too old, a batch a transaction, so that nobody waits long behind it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, delete, func, or_, select, text
+
+from aigateway.store.tables import api_keys, interceptions, model_thoughts, token_usages, tool_usages, user_prompts
+
+_LATEST_END = timedelta(days=1)
+"""No request takes longer. What of it is recorded at its end must not come when its interception is gone already."""
+_KEPT_FREE = 4
+"""One part in so many of an SQLite file stays free for rows to come."""
+_TURN = 0x61696777
+"""The key of PostgreSQL's advisory lock: whoever holds it purges, the others leave it to them."""
+
+
+def records(connection: Connection, before: datetime, limit: int) -> int:
+    """Delete at most `limit` interceptions that started earlier than `before`, the oldest first, with all their rows.
+
+    One that has not ended may still be under way; it is left for another day.
+
+    Returns:
+        How many rows were deleted, of all tables. 0 means that there are no more, or that another replica does it.
+    """
+    if not _has_turn(connection):
+        return 0
+    column = interceptions.c
+    ended = or_(column.ended_at.is_not(None), column.started_at < before - _LATEST_END)
+    oldest = select(column.id).where(column.started_at < before, ended).order_by(column.started_at).limit(limit)
+    ids = connection.execute(oldest).scalars().all()
+    if not ids:
+        return 0
+    deleted = 0
+    for child in (model_thoughts, tool_usages, token_usages, user_prompts):
+        deleted += connection.execute(delete(child).where(child.c.interception_id.in_(ids))).rowcount
+    return deleted + connection.execute(delete(interceptions).where(column.id.in_(ids))).rowcount
+
+
+def expired_api_keys(connection: Connection, before: datetime, limit: int) -> int:
+    """Delete at most `limit` keys that expired earlier than `before`, the oldest first.
+
+    Returns:
+        How many were deleted.
+    """
+    if not _has_turn(connection):
+        return 0
+    expired = select(api_keys.c.id).where(api_keys.c.expires_at < before).order_by(api_keys.c.expires_at).limit(limit)
+    return connection.execute(delete(api_keys).where(api_keys.c.id.in_(expired))).rowcount
+
+
+def release_pages(connection: Connection, limit: int) -> int:
+    """Give at most `limit` unused pages of an SQLite file back to the file system; PostgreSQL sees to its own files.
+
+    A quarter of the file stays free, since new rows would only make it grow again. Databases that were made without
+    `auto_vacuum` give nothing back, but use their free pages again.
+
+    Returns:
+        How many pages were given back.
+    """
+    if connection.dialect.name != "sqlite":
+        return 0
+    free, pages, mode = (_pragma(connection, name) for name in ("freelist_count", "page_count", "auto_vacuum"))
+    surplus = min(free - pages // _KEPT_FREE, limit)
+    if mode != 2 or surplus <= 0:  # 2 is INCREMENTAL
+        return 0
+    # Each step of this statement frees one page, so its (empty) rows have to be fetched.
+    cursor = connection.connection.cursor()
+    cursor.execute(f"PRAGMA incremental_vacuum({surplus})")
+    cursor.fetchall()
+    cursor.close()
+    return surplus
+
+
+def _has_turn(connection: Connection) -> bool:
+    """Whether no other replica purges at this moment. None can until this transaction ends."""
+    if connection.dialect.name != "postgresql":
+        return True  # A data directory belongs to one process.
+    return bool(connection.execute(select(func.pg_try_advisory_xact_lock(_TURN))).scalar())
+
+
+def _pragma(connection: Connection, name: str) -> int:
+    return int(connection.execute(text(f"PRAGMA {name}")).scalar_one())

@@ -132,5 +132,5 @@ def _registered(metrics):
             if family.name.startswith(("process_", "python_")):
                 continue
             name = f"{family.name}_total" if family.type == "counter" else family.name
-            found[name] = (family.type, set(getattr(collector, "_labelnames", ())))
+            found[name] = (family.type, set(getattr(collector, "_labelnames", getattr(family, "_labelnames", ()))))
     return found

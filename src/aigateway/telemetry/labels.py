@@ -62,6 +62,10 @@ class Children(Generic[_Child]):
     def __len__(self) -> int:
         return len(self._children)
 
+    def items(self) -> tuple[tuple[tuple[str, ...], _Child], ...]:
+        """Give every child with its labels, as they are now; from any thread."""
+        return tuple(self._children.items())
+
     def of(self, *labels: str) -> _Child:
         """Give the child for label values that are labels already."""
         child = self._children.get(labels)

@@ -19,6 +19,7 @@ from prometheus_client.registry import Collector
 from aigateway import __version__
 from aigateway.telemetry.events import BreakerState, Events
 from aigateway.telemetry.labels import Children, Values, printable
+from aigateway.telemetry.tallies import Tallies
 
 PREFIX = "coder_ai_gateway_"
 
@@ -60,11 +61,8 @@ class Metrics(Events):
         self.clients = Values(MOST_CLIENTS)
         self.initiators = Values(MOST_INITIATORS)
 
-        self.interceptions = self._counter(
-            "interceptions_total",
-            "Intercepted requests that are over, by what came of them (completed, failed).",
-            ("provider", "model", "status", "route", "method", "initiator_id", "client"),
-        )
+        self.tallies = Tallies(PREFIX, MOST_COMBINATIONS)
+        self.registry.register(self.tallies)
         self.interceptions_inflight = self._gauge(
             "interceptions_inflight", "Intercepted requests that are being served.", ("provider", "model", "route")
         )
@@ -89,14 +87,6 @@ class Metrics(Events):
             "passthrough_total",
             "Requests passed through; the route is the entry of the route table.",
             ("provider", "route", "method"),
-        )
-        self.prompts = self._counter(
-            "prompts_total", "Prompts that people typed.", ("provider", "model", "initiator_id", "client")
-        )
-        self.tokens = self._counter(
-            "tokens_total",
-            "Tokens used. The first four types add up; all others are parts of them or counts of something else.",
-            ("provider", "model", "type", "initiator_id", "client"),
         )
         self.tool_selections = self._counter(
             "non_injected_tool_selections_total",

@@ -8,8 +8,8 @@ import time
 import warnings
 from pathlib import Path
 
-import aiosqlite
 import pytest
+from sqlalchemy import create_engine, text
 
 from aigateway.settings.secret import Secret
 from aigateway.telemetry.logging import configure, flush, get_logger, lost, reopen
@@ -109,10 +109,12 @@ def test_without_a_filter_there_are_no_debug_entries(log):
     assert [line["msg"] for line in log.json] == ["yes"]
 
 
-async def test_debug_entries_never_repeat_what_is_stored(log, tmp_path):
+def test_debug_entries_never_repeat_what_is_stored(log):
     log.configure(debug=[".*"])
-    async with aiosqlite.connect(tmp_path / "database") as database:
-        await database.execute("select ?", ("a prompt",))
+    engine = create_engine("sqlite://")
+    with engine.connect() as connection:
+        connection.execute(text("select :prompt"), {"prompt": "a prompt"})
+    engine.dispose()
     flush()
     assert "a prompt" not in log.human_path.read_text()
 

@@ -3,10 +3,10 @@
     0.sqlite3   the rows
     0.lock      held by the process that writes them, for as long as it lives, and holding its pid
 
-A process takes the first journal that nobody holds, or makes one. What a process that died left is adopted: by the next
 A process takes the first journal that nobody holds, or makes one. What a process that died left is adopted: by the
 next process that starts, or by a living one on the same host. A file that SQLite cannot read is set aside under
 another name, loudly, and never deleted.
+"""
 
 from __future__ import annotations
 

@@ -428,3 +428,8 @@ def test_retention_cannot_be_negative(operator):
 @pytest.mark.parametrize("text", ["", "  "])
 def test_an_empty_folder_means_no_dumps(operator, text):
     assert operator.sets(flags={"--ai-gateway-dump-dir": text}).gateway.dump_dir is None
+
+
+def test_a_pattern_that_python_may_read_otherwise_one_day_is_taken(operator):
+    (pattern,) = operator.sets(flags={"--log-filter": "[[]"}).logging.filter
+    assert pattern.search("[")

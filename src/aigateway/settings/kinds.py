@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -133,7 +134,9 @@ def parse_secret(text: str) -> Secret | None:
 
 def _pattern(text: str) -> re.Pattern[str]:
     try:
-        return re.compile(text)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # `[[` means the same for as long as this Python runs
+            return re.compile(text)
     except re.error as error:
         raise ValueError(
             f"not a regular expression ({error}); write one, for example .* for every debug line"

@@ -152,7 +152,7 @@ def configure(*, human: str, json: str, stackdriver: str = "", debug: Sequence[P
     root.handlers[:] = [_LibraryHandler()]
     root.setLevel(logging.DEBUG if debug else logging.INFO)
     for name in _TOO_TALKATIVE:
-        logging.getLogger(name).setLevel(logging.INFO)
+        logging.getLogger(name).setLevel(logging.WARNING)
     for name in _TELL_NO_NEWS:
         logging.getLogger(name).setLevel(logging.NOTSET if debug else logging.WARNING)
     logging.captureWarnings(capture=True)

@@ -397,6 +397,20 @@ class TestDataRetention:
         assert "\n  retention: 0\n" in written("coder server --ai-gateway-retention=0", tmp_path)
 
 
+    def test_records_are_deleted_when_their_time_has_come_and_kept_with_0(self, tmp_path, simulator):
+        env = ENABLED | {
+            "CODER_AI_GATEWAY_ANTHROPIC_KEY": "sk-x",
+            "CODER_AI_GATEWAY_ANTHROPIC_BASE_URL": simulator.url,
+        }
+        with PrintedServer("coder server", tmp_path, env) as server:
+            ask_anthropic(server, prompt="kept for a while")
+            server.interception(prompt="kept for a while")
+        with PrintedServer("coder server --ai-gateway-retention=0", tmp_path, env) as server:
+            assert len(server.interceptions()) == 1
+        with PrintedServer("coder server --ai-gateway-retention=1ms", tmp_path, env) as server:
+            wait_until(lambda: not server.interceptions())
+
+
 KEY_FIELDS = {
     "interception_start": "interception_id initiator_id provider model client started_at",
     "interception_end": "interception_id ended_at",

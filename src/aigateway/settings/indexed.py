@@ -115,7 +115,8 @@ def _entries(environ: Mapping[str, str], problems: list[Problem], warnings: list
 
 def _assign(entry: _Entry, part: str, variable: _Variable, problems: list[Problem], warnings: list[str]) -> None:
     if part == "DUMP_DIR":
-        warnings.append(f"{variable.name} has no effect: API dumps are set for all providers at once, by CODER_AI_GATEWAY_DUMP_DIR.")
+        now = "API dumps are set for all providers at once, by CODER_AI_GATEWAY_DUMP_DIR"
+        warnings.append(f"{variable.name} has no effect: {now}.")
     elif part not in _PARTS:
         near = difflib.get_close_matches(part, _PARTS, n=1)
         hint = f"; did you mean {entry.called(near[0])}?" if near else "."

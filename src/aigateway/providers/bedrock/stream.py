@@ -11,8 +11,8 @@ from aigateway.providers.bedrock import errors
 from aigateway.wire.eventstream import EventStreamDecoder, EventStreamMessage, MalformedEventStream
 
 
-class _Chunk(msgspec.Struct):
-    bytes: bytes
+class _Chunk(msgspec.Struct, rename={"data": "bytes"}):
+    data: bytes
     """Decoded from base64."""
 
 
@@ -56,7 +56,7 @@ def _sse(message: EventStreamMessage) -> bytes:
     if kind != "event" or message.text(":event-type") != "chunk":
         return b""
     try:
-        data = _CHUNK.decode(message.payload).bytes
+        data = _CHUNK.decode(message.payload).data
         event = _EVENT.decode(data).type
     except (msgspec.DecodeError, UnicodeDecodeError):
         return errors.event("", "AI Gateway: an event of Amazon Bedrock's stream is none of Anthropic's.")

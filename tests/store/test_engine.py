@@ -205,14 +205,16 @@ async def test_foreign_keys_are_enforced_and_the_log_is_ahead(store):
 
 
 def test_a_lost_connection_of_postgresql_is_absence():
-    class Lost(Exception):
-        sqlstate = "57P01"
+    class Told(Exception):
+        def __init__(self, sqlstate):
+            self.sqlstate = sqlstate
 
-    class Wrong(Exception):
-        sqlstate = "42P01"
-
-    assert engine._means_away(DBAPIError("SELECT 1", {}, Lost()))
-    assert not engine._means_away(DBAPIError("SELECT 1", {}, Wrong()))
+    for away in ("57P01", "40P01", "25006"):
+        assert engine._means_away(OperationalError("SELECT 1", {}, Told(away)))
+    for wrong in ("42P01", "23505", "25P02"):
+        assert not engine._means_away(DBAPIError("SELECT 1", {}, Told(wrong)))
+    assert engine._means_away(OperationalError("SELECT 1", {}, Told(None)))
+    assert not engine._means_away(DBAPIError("SELECT 1", {}, Told(None)))
     assert engine._means_away(ConnectionRefusedError())
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from aigateway.store.migrations import HEAD, REVISIONS
@@ -33,8 +33,9 @@ _SQLITE_OUR_MISTAKE = frozenset(
         sqlite3.SQLITE_TOOBIG,
     }
 )
-_POSTGRES_AWAY = ("08", "53", "57")
-"""SQLSTATE classes: connection exception, insufficient resources, operator intervention."""
+_POSTGRES_AWAY = ("08", "25006", "40", "53", "55P03", "57", "58")
+"""SQLSTATEs by their beginning: connection lost, only reads here (a standby), transaction rolled back (a deadlock),
+insufficient resources, a lock not had in time, operator intervention, system error. PostgreSQL manual, appendix A."""
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -173,7 +174,8 @@ def _means_away(error: BaseException) -> bool:
             code = getattr(cause, "sqlite_errorcode", None)
             return code is not None and code & 0xFF not in _SQLITE_OUR_MISTAKE
         state = str(getattr(cause, "sqlstate", None) or "")
-        return error.connection_invalidated or state[:2] in _POSTGRES_AWAY
+        nobody_answered = isinstance(error, OperationalError) and not state
+        return error.connection_invalidated or nobody_answered or state.startswith(_POSTGRES_AWAY)
     return isinstance(error, PoolTimeoutError | OSError)
 
 

@@ -18,6 +18,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from aigateway.store.migrations import HEAD, REVISIONS
 
 _BUSY_TIMEOUT_MS = 5000
+_LOG_BYTES = 16 << 20
+"""What SQLite's write-ahead log shrinks to after a burst of writes (a purge) has made it larger."""
 _WRITES = "aigateway_writes"
 _READERS = 4
 """Reading transactions at the same time; others wait for a thread."""
@@ -224,6 +226,7 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
         # So that a purge can give pages back to the file system. Only an empty file takes it, others are locked by it.
         cursor.execute("PRAGMA auto_vacuum=INCREMENTAL")
     cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute(f"PRAGMA journal_size_limit={_LOG_BYTES}")
     # What was deleted is overwritten: it must not be found in the file.
     cursor.execute("PRAGMA secure_delete=ON")
     # The journal forgets what the store has taken, so what the store has taken must survive a power cut.

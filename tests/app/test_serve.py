@@ -156,7 +156,7 @@ def test_when_told_to_stop_it_lets_people_finish_ships_the_journal_and_exits_0(t
             rest = answer.read()
         assert b"[DONE]" in rest
         assert gateway._process.wait(timeout=20) == 0
-    journal = sqlite3.connect(tmp_path / "data" / "journal.sqlite3")
+    journal = sqlite3.connect(tmp_path / "data" / "journal" / "0.sqlite3")
     assert journal.execute("SELECT count(*) FROM entries").fetchone() == (0,)
     assert journal.execute("SELECT count(*) FROM open").fetchone() == (0,)
     journal.close()

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from aigateway.accounts.authenticate import Authenticator
 from aigateway.app.observing import Observing, observing
+from aigateway.audit.adoption import Adoption
 from aigateway.audit.dumps.dumps import Dumps
 from aigateway.audit.journal import Journal
+from aigateway.audit.journals import Journals
 from aigateway.audit.recorder import Recorder
 from aigateway.audit.retention import Retention
 from aigateway.audit.shipper import Shipper
@@ -76,39 +79,41 @@ async def running(
         StoreUnavailable, StoreTooNew: the database cannot be opened.
 
     """
-    journal = Journal(settings.data_dir / "journal.sqlite3")
-    await journal.open()
-    try:
+    async with AsyncExitStack() as stack:
+        journals = Journals(settings.data_dir / "journal")
+        claim = journals.claim()
+        stack.callback(claim.release)
+        journal = Journal(claim.path)
+        await journal.open()
+        stack.push_async_callback(journal.close)
         store = await Store.open(store_url(settings.data_dir))
-        try:
-            shipper = _shipper(journal, store, logs=settings.gateway.structured_logging)
-            await shipper.adopt()
-            shipper.start()
-            services = _wire(settings, providers, store, journal, shipper, dumps)
-            transports = services[1]
-            retention = Retention(
-                store,
-                records=settings.gateway.retention,
-                expired_keys=settings.tokens.api_keys_retention,
-                events=services[0].observing.events,
-            )
-            retention.start()
-            try:
-                yield services[0]
-            finally:
-                await retention.stop()
-                for transport in transports:
-                    await transport.close()
-                await services[0].authenticator.close()
-                await shipper.stop(within_seconds=_SHIP_AT_STOP_SECONDS)
-                await services[0].observing.stop()
-        finally:
-            await store.close()
-    finally:
-        await journal.close()
+        stack.push_async_callback(store.close)
+
+        make_shipper = partial(_shipper, store=store, logs=settings.gateway.structured_logging)
+        shipper = make_shipper(journal)
+        await shipper.adopt()
+        shipper.start()
+        services, transports = _wire(settings, providers, store, journal, shipper, dumps)
+        stack.push_async_callback(services.observing.stop)
+        stack.push_async_callback(shipper.stop, within_seconds=_SHIP_AT_STOP_SECONDS)
+        stack.push_async_callback(services.authenticator.close)
+        for transport in transports:
+            stack.push_async_callback(transport.close)
+        adoption = Adoption(journals, make_shipper)
+        adoption.start()
+        stack.push_async_callback(adoption.stop)
+        retention = Retention(
+            store,
+            records=settings.gateway.retention,
+            expired_keys=settings.tokens.api_keys_retention,
+            events=services.observing.events,
+        )
+        retention.start()
+        stack.push_async_callback(retention.stop)
+        yield services
 
 
-def _shipper(journal: Journal, store: Store, *, logs: bool) -> Shipper:
+def _shipper(journal: Journal, *, store: Store, logs: bool) -> Shipper:
     def into_store(records: Sequence[AnyRecord]) -> Awaitable[None]:
         return store.write(apply, records)
 

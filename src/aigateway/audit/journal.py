@@ -158,6 +158,11 @@ class Journal:
 
         await self._submit(execute)
 
+    async def rejected(self) -> int:
+        """How many entries were set aside and wait for a person to look at them."""
+        (count,) = await self._submit(lambda connection: connection.execute("SELECT count(*) FROM rejected").fetchone())
+        return int(count)
+
     async def unfinished(self) -> list[tuple[str, str]]:
         """Interceptions that have begun and not ended: `(interception id, started_at)`."""
         statement = "SELECT interception_id, started_at FROM open ORDER BY started_at"

@@ -34,7 +34,7 @@ from aigateway.telemetry import logging
 from aigateway.telemetry.logging import get_logger
 
 if TYPE_CHECKING:
-    from aigateway.simulator.server import Simulator  # noqa: PLC0415 - only --dev needs it
+    from aigateway.simulator.server import Simulator
 
 _CANNOT_START = (
     DataDirError,

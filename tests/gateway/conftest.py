@@ -5,6 +5,7 @@ import pytest
 from aigateway.audit.journal import Journal
 from aigateway.gateway.aiohttp_transport import AiohttpTransport
 from aigateway.simulator.server import Simulator
+from tests.gateway.socket_stage import socket_stage
 from tests.gateway.stage import Stage
 
 
@@ -17,3 +18,9 @@ async def stage(tmp_path):
         yield Stage(journal, sim, transport)
     await transport.close()
     await journal.close()
+
+
+@pytest.fixture
+async def sockets(stage):
+    async with socket_stage(stage) as served:
+        yield served

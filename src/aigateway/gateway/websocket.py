@@ -39,6 +39,8 @@ _log = get_logger("gateway")
 
 _OF_THE_HANDSHAKE = b"sec-websocket-"
 """Headers that each side's library says for itself."""
+_LARGEST_MESSAGE = 256 * 1024 * 1024
+"""Bytes of one message of a provider: a message is held whole, so that some limit is needed."""
 
 
 class Sockets:
@@ -143,7 +145,7 @@ class Sockets:
             body=b"",
         )
         try:
-            return await self._transport.open_socket(upstream, subprotocols, self._admitter.max_body_size)
+            return await self._transport.open_socket(upstream, subprotocols, _LARGEST_MESSAGE)
         except NotUpgraded as error:
             _log.info("a provider opens no WebSocket", provider=provider.name, reason=str(error))
             raise _use_post(f"WebSocket is not to be had here, use POST: {error}.") from error

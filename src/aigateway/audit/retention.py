@@ -21,7 +21,9 @@ EVERY_SECONDS = 600.0
 _INTERCEPTIONS_AT_ONCE = 200
 _KEYS_AT_ONCE = 500
 _KEYS_A_PASS = 10_000
-_PAGES_AT_ONCE = 200
+_PAGES_AT_ONCE = 20
+_SHRINKING_SECONDS = 20.0
+"""How long a pass may give pages back: each costs more the more of them are free, up to milliseconds."""
 
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 """Nothing is older."""
@@ -84,8 +86,7 @@ class Retention:
             StoreUnavailable: the database is away. What was deleted until then stays deleted.
         """
         purged = Purged(aibridge_records=await self._purge_records(), api_keys=await self._purge_keys())
-        while await self._unhurried(purge.release_pages, _PAGES_AT_ONCE):
-            pass
+        await self._shrink()
         return purged
 
     async def _purge_records(self) -> int:
@@ -105,6 +106,11 @@ class Retention:
             self._events.purged("api_keys", deleted)
             total += deleted
         return total
+
+    async def _shrink(self) -> None:
+        end = time.monotonic() + _SHRINKING_SECONDS
+        while time.monotonic() < end and await self._unhurried(purge.release_pages, _PAGES_AT_ONCE):
+            pass
 
     def _before(self, age: timedelta | None) -> datetime | None:
         """The moment before which all is too old; None when nothing is."""

@@ -1,17 +1,17 @@
 import pytest
 
+from aigateway.settings.bedrock_models import shipped_models
+from aigateway.settings.bedrock_reading import Environment
 from aigateway.settings.indexed import indexed_providers
 from aigateway.settings.providers import RESERVED_NAMES, ProviderType
 
 P = "CODER_AI_GATEWAY_PROVIDER_"
-BEDROCK = (
-    "Amazon Bedrock is not supported yet by this version; unset it, or set KEY for Anthropic's own API"  # whole message
-)
+AWS = Environment(shipped_models(), None)
 
 
 def read(variables, implicit=None):
     environ = {f"{P}{name}": value for name, value in variables.items()}
-    return indexed_providers(environ | {"PATH": "/bin", "CODER_AI_GATEWAY_ENABLED": "true"}, implicit or {})
+    return indexed_providers(environ | {"PATH": "/bin", "CODER_AI_GATEWAY_ENABLED": "true"}, implicit or {}, AWS)
 
 
 def providers(variables):
@@ -98,7 +98,7 @@ def test_an_empty_variable_counts_as_not_set():
 
 
 def test_the_old_prefix_works_with_a_warning():
-    found = indexed_providers({"CODER_AIBRIDGE_PROVIDER_0_TYPE": "openai"}, {})
+    found = indexed_providers({"CODER_AIBRIDGE_PROVIDER_0_TYPE": "openai"}, {}, AWS)
     assert [provider.name for provider in found.providers] == ["openai"]
     assert found.problems == ()
     assert found.warnings == (
@@ -107,7 +107,7 @@ def test_the_old_prefix_works_with_a_warning():
 
 
 def test_both_prefixes_at_once():
-    found = indexed_providers({"CODER_AIBRIDGE_PROVIDER_0_TYPE": "openai", f"{P}0_TYPE": "anthropic"}, {})
+    found = indexed_providers({"CODER_AIBRIDGE_PROVIDER_0_TYPE": "openai", f"{P}0_TYPE": "anthropic"}, {}, AWS)
     assert [str(problem) for problem in found.problems] == [
         f"CODER_AIBRIDGE_PROVIDER_0_TYPE: providers are numbered under {P} too; rename this one and its like to {P}…"
     ]
@@ -207,8 +207,9 @@ def test_both_prefixes_at_once():
         ),
         pytest.param(
             {"0_TYPE": "bedrock"},
-            f'{P}0_TYPE="bedrock": {BEDROCK}',
-            id="TYPE of a later version",
+            f"{P}0_BEDROCK_REGION: is needed for Amazon Bedrock; name a region, for example us-west-2, "
+            f"or set {P}0_BEDROCK_BASE_URL",
+            id="neither a region nor a base URL of Bedrock",
         ),
         pytest.param(
             {"0_TYPE": "openai", "0_BASE_URL": "ftp://x"},
@@ -233,30 +234,115 @@ def test_says_what_is_wrong(variables, message):
     assert problems(variables) == [message]
 
 
+def on_bedrock(variables):
+    (provider,) = providers({"0_TYPE": "anthropic"} | {f"0_{part}": value for part, value in variables.items()})
+    return provider
+
+
+def test_the_documented_bedrock_example():
+    provider = on_bedrock(
+        {
+            "NAME": "anthropic-bedrock",
+            "BEDROCK_REGION": "us-west-2",
+            "BEDROCK_ACCESS_KEY": "AKIAIOSFODNN7EXAMPLE",
+            "BEDROCK_ACCESS_KEY_SECRET": "wJalr",
+        }
+    )
+    assert (provider.name, provider.type, provider.keys) == ("anthropic-bedrock", "anthropic", ())
+    assert provider.base_url == "https://bedrock-runtime.us-west-2.amazonaws.com"
+    assert [(key.id.reveal(), key.secret.reveal()) for key in provider.bedrock.access_keys] == [
+        ("AKIAIOSFODNN7EXAMPLE", "wJalr")
+    ]
+    assert (provider.sources["base_url"], provider.sources["keys"]) == (
+        f"{P}0_BEDROCK_REGION",
+        f"{P}0_BEDROCK_ACCESS_KEY",
+    )
+
+
+def test_several_pairs_a_role_and_models_of_ones_own():
+    bedrock = on_bedrock(
+        {
+            "BEDROCK_BASE_URL": "https://vpce-1.bedrock-runtime.eu-central-1.vpce.amazonaws.com",
+            "BEDROCK_ACCESS_KEYS": "a, b",
+            "BEDROCK_ACCESS_KEY_SECRETS": "c, d",
+            "BEDROCK_MODEL": "m",
+            "BEDROCK_SMALL_FAST_MODEL": "s",
+            "BEDROCK_ROLE_ARN": "arn:aws:iam::123456789012:role/bedrock",
+            "BEDROCK_EXTERNAL_ID": "ours",
+        }
+    ).bedrock
+    assert [(key.id.reveal(), key.secret.reveal()) for key in bedrock.access_keys] == [("a", "c"), ("b", "d")]
+    assert (bedrock.region, bedrock.model, bedrock.small_fast_model) == ("eu-central-1", "m", "s")
+    assert (bedrock.role_arn, bedrock.external_id) == ("arn:aws:iam::123456789012:role/bedrock", "ours")
+
+
+def test_the_base_url_of_bedrock_wins_over_the_region_and_the_other_base_url():
+    found = read(
+        {
+            "0_TYPE": "anthropic",
+            "0_BASE_URL": "https://other.example",
+            "0_BEDROCK_BASE_URL": "https://bedrock-runtime.us-east-2.amazonaws.com/x",
+            "0_BEDROCK_REGION": "us-west-2",
+        }
+    )
+    (provider,) = found.providers
+    assert (provider.base_url, provider.bedrock.region) == (
+        "https://bedrock-runtime.us-east-2.amazonaws.com/x",
+        "us-west-2",
+    )
+    assert found.warnings == (
+        f"{P}0_BASE_URL has no effect on a provider on Amazon Bedrock; use {P}0_BEDROCK_BASE_URL.",
+    )
+
+
+def test_a_region_that_nobody_names():
+    found = read({"0_TYPE": "anthropic", "0_BEDROCK_BASE_URL": "https://aws-proxy.example"})
+    assert found.providers[0].bedrock.region == "us-east-1"
+    assert found.warnings == (
+        (
+            f"{P}0_BEDROCK_BASE_URL names no region, and {P}0_BEDROCK_REGION is not set: requests are signed for "
+            "us-east-1."
+        ),
+    )
+    environ = {f"{P}0_TYPE": "anthropic", f"{P}0_BEDROCK_BASE_URL": "https://aws-proxy.example"}
+    (provider,) = indexed_providers(environ, {}, Environment(shipped_models(), "ap-south-1")).providers
+    assert provider.bedrock.region == "ap-south-1"
+
+
+MANTLE = "https://bedrock-mantle.us-east-1.api.aws/anthropic"
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"BEDROCK_REGION": "us-east-1", "BEDROCK_PROTOCOL": "mantle"},
+        {"BEDROCK_BASE_URL": MANTLE},
+        {"BEDROCK_BASE_URL": "https://bedrock-mantle.us-east-1.api.aws/"},
+    ],
+)
+def test_the_interface_that_speaks_anthropics_api(variables):
+    provider = on_bedrock(variables)
+    assert (provider.base_url, provider.bedrock.protocol, provider.bedrock.region) == (MANTLE, "mantle", "us-east-1")
+
+
+def test_models_have_no_effect_where_the_client_names_them():
+    found = read({"0_TYPE": "anthropic", "0_BEDROCK_BASE_URL": MANTLE, "0_BEDROCK_MODEL": "m"})
+    assert found.warnings == (
+        f"{P}0_BEDROCK_MODEL has no effect: bedrock-mantle is asked for the model that the client names.",
+    )
+
+
+def test_the_type_of_a_later_version():
+    (provider,) = providers({"0_TYPE": "bedrock", "0_BEDROCK_REGION": "us-gov-west-1"})
+    assert (provider.type, provider.name, provider.bedrock.region) == ("anthropic", "bedrock", "us-gov-west-1")
+
+
 @pytest.mark.parametrize(
     ("variables", "messages"),
     [
         pytest.param(
-            {"BEDROCK_REGION": "us-west-2", "BEDROCK_ACCESS_KEY": "AKIA", "BEDROCK_ACCESS_KEY_SECRET": "wJa"},
-            [f"{P}0_BEDROCK_REGION: {BEDROCK}"],
-            id="the documented example",
-        ),
-        pytest.param(
-            {"BEDROCK_BASE_URL": "https://bedrock.example"},
-            [f"{P}0_BEDROCK_BASE_URL: {BEDROCK}"],
-            id="base URL",
-        ),
-        pytest.param(
-            {"BEDROCK_MODEL": "m", "BEDROCK_SMALL_FAST_MODEL": "s"},
-            [f"{P}0_BEDROCK_MODEL: {BEDROCK}"],
-            id="models",
-        ),
-        pytest.param(
-            {"KEY": "sk", "BEDROCK_REGION": "us-west-2"},
-            [
-                f"{P}0_KEY: cannot be set together with {P}0_BEDROCK_REGION; remove one of them",
-                f"{P}0_BEDROCK_REGION: {BEDROCK}",
-            ],
+            {"KEY": "sk"},
+            [f"{P}0_KEY: cannot be set together with {P}0_BEDROCK_REGION; remove one of them"],
             id="KEY together with BEDROCK",
         ),
         pytest.param(
@@ -266,16 +352,22 @@ def test_says_what_is_wrong(variables, message):
                     f"{P}0_BEDROCK_ACCESS_KEYS: provider 0 has 2 Bedrock access keys and 1 secrets; "
                     "give each access key its secret, in the same order"
                 ),
-                f"{P}0_BEDROCK_ACCESS_KEYS: {BEDROCK}",
             ],
             id="key count differs from secret count",
         ),
         pytest.param(
-            {"BEDROCK_ACCESS_KEY": "a", "BEDROCK_ACCESS_KEYS": "a", "BEDROCK_ACCESS_KEY_SECRET": "b"},
+            {"BEDROCK_ACCESS_KEY_SECRET": "c"},
             [
-                f"{P}0_BEDROCK_ACCESS_KEY: means the same as {P}0_BEDROCK_ACCESS_KEYS, which is set too; remove one",
-                f"{P}0_BEDROCK_ACCESS_KEY: {BEDROCK}",
+                (
+                    f"{P}0_BEDROCK_ACCESS_KEY_SECRET: provider 0 has 0 Bedrock access keys and 1 secrets; "
+                    "give each access key its secret, in the same order"
+                ),
             ],
+            id="a secret without its key",
+        ),
+        pytest.param(
+            {"BEDROCK_ACCESS_KEY": "a", "BEDROCK_ACCESS_KEYS": "a", "BEDROCK_ACCESS_KEY_SECRET": "b"},
+            [f"{P}0_BEDROCK_ACCESS_KEY: means the same as {P}0_BEDROCK_ACCESS_KEYS, which is set too; remove one"],
             id="both names of the access keys",
         ),
         pytest.param(
@@ -285,7 +377,6 @@ def test_says_what_is_wrong(variables, message):
                     f"{P}0_BEDROCK_ACCESS_KEY_SECRET: means the same as {P}0_BEDROCK_ACCESS_KEY_SECRETS, "
                     "which is set too; remove one"
                 ),
-                f"{P}0_BEDROCK_ACCESS_KEY: {BEDROCK}",
             ],
             id="both names of the access key secrets",
         ),
@@ -297,15 +388,47 @@ def test_says_what_is_wrong(variables, message):
             [
                 f"{P}0_BEDROCK_ACCESS_KEYS: holds 101 keys; 100 are the most for one provider",
                 f"{P}0_BEDROCK_ACCESS_KEY_SECRETS: holds 101 keys; 100 are the most for one provider",
-                f"{P}0_BEDROCK_ACCESS_KEYS: {BEDROCK}",
             ],
             id="too many access keys",
         ),
+        pytest.param(
+            {"BEDROCK_ACCESS_KEYS": "a,,b", "BEDROCK_ACCESS_KEY_SECRETS": "c,d,c"},
+            [
+                f"{P}0_BEDROCK_ACCESS_KEYS: number 2 of the list is empty; remove the comma too much",
+                f"{P}0_BEDROCK_ACCESS_KEY_SECRETS: number 3 of the list repeats number 1; remove one",
+            ],
+            id="an empty element and a repeat",
+        ),
+        pytest.param(
+            {"BEDROCK_REGION": "Oregon"},
+            [f'{P}0_BEDROCK_REGION="Oregon": not the name of an AWS region; write one, for example us-west-2'],
+            id="a region that is none",
+        ),
+        pytest.param(
+            {"BEDROCK_BASE_URL": "https://user:hunter2@x.example"},
+            [
+                (
+                    f"{P}0_BEDROCK_BASE_URL: a URL must not carry credentials; "
+                    "remove the part before the @ and set the key by its option"
+                ),
+            ],
+            id="a base URL with a password",
+        ),
+        pytest.param(
+            {"BEDROCK_EXTERNAL_ID": "ours"},
+            [
+                (
+                    f'{P}0_BEDROCK_EXTERNAL_ID="ours": has no effect without {P}0_BEDROCK_ROLE_ARN; '
+                    "set that too, or unset this"
+                ),
+            ],
+            id="an external id without a role",
+        ),
     ],
 )
-def test_bedrock_is_checked_and_refused(variables, messages):
-    found = problems({"0_TYPE": "anthropic"} | {f"0_{part}": value for part, value in variables.items()})
-    assert found == messages
+def test_says_what_is_wrong_with_bedrock(variables, messages):
+    variables = {"BEDROCK_REGION": "us-west-2"} | variables
+    assert problems({"0_TYPE": "anthropic"} | {f"0_{part}": value for part, value in variables.items()}) == messages
 
 
 def test_a_hundred_keys_are_fine():

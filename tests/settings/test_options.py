@@ -17,7 +17,12 @@ SWITCHED = {
     "tls": ("http.tls", model.TlsSettings),
     "breaker": ("gateway.circuit_breaker", model.CircuitBreakerSettings),
 }
-LOADER_READS = {"config", "openai.base_url", "openai.key", "anthropic.base_url", "anthropic.key"}
+BEDROCK = (
+    "base_url region access_key access_key_secret model small_fast_model role_arn external_id protocol models_file"
+)
+LOADER_READS = {"config", "openai.base_url", "openai.key", "anthropic.base_url", "anthropic.key"} | {
+    f"bedrock.{part}" for part in BEDROCK.split()
+}
 
 
 def test_every_field_of_the_settings_has_its_row_and_every_row_its_field():
@@ -35,7 +40,7 @@ def test_every_field_of_the_settings_has_its_row_and_every_row_its_field():
 
 def test_no_name_is_used_twice():
     all_names = [names for option in OPTIONS for names in (option.names, option.old_names) if names]
-    for source in ("flag", "env", "yaml", "short"):
+    for source in ("flag", "env", "yaml", "short", "also"):
         names = [getattr(each, source) for each in all_names if getattr(each, source)]
         assert len(names) == len(set(names))
 

@@ -1,5 +1,8 @@
+from pathlib import Path
+
 import pytest
 
+from aigateway import settings
 from aigateway.settings.load import load
 from aigateway.settings.options import OPTIONS
 from aigateway.settings.written import written_config
@@ -17,7 +20,21 @@ SAMPLES = {
     "header": "X-Who",
     "secret": "sk-hidden-0123456789",
 }
-SECRETS = {option.names.env: SAMPLES["secret"] for option in OPTIONS if option.kind.is_secret}
+ON_BEDROCK = {
+    "bedrock.region": "eu-central-1",
+    "bedrock.model": "arn:aws:bedrock:eu-central-1:123456789012:application-inference-profile/abc",
+    "bedrock.small_fast_model": "eu.anthropic.claude-haiku-4-5",
+    "bedrock.role_arn": "arn:aws:iam::123456789012:role/bedrock",
+    "bedrock.external_id": "id-1",
+    "bedrock.protocol": "invoke",
+    "bedrock.models_file": str(Path(settings.__file__).parent / "bedrock_models.toml"),
+}
+"""Whose kinds say too little to make a sample of; a key for Anthropic itself is not set together with these."""
+SECRETS = {
+    option.names.env: SAMPLES["secret"]
+    for option in OPTIONS
+    if option.kind.is_secret and option.field != "anthropic.key"
+}
 
 
 def written(loaded):
@@ -29,8 +46,8 @@ def everything_set(source):
     values = {}
     for option in OPTIONS:
         name = getattr(option.names, source)
-        if name and not option.ignored and option.field != "config":
-            text = SAMPLES[option.kind.metavar]
+        if name and not option.ignored and option.field not in {"config", "anthropic.key"}:
+            text = ON_BEDROCK.get(option.field) or SAMPLES[option.kind.metavar]
             if option.field.startswith("gateway.actor_header"):
                 text += option.field.rpartition("_")[2]
             values[name] = f'"{text.replace(chr(34), chr(34) * 2)}"' if option.kind.is_list else text

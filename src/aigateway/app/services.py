@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -99,6 +100,8 @@ async def running(
         stack.push_async_callback(services.authenticator.close)
         for transport in transports:
             stack.push_async_callback(transport.close)
+        finding = asyncio.create_task(_find_credentials(services.providers.values()))
+        stack.callback(finding.cancel)
         adoption = Adoption(journals, make_shipper)
         adoption.start()
         stack.push_async_callback(adoption.stop)
@@ -111,6 +114,12 @@ async def running(
         retention.start()
         stack.push_async_callback(retention.stop)
         yield services
+
+
+async def _find_credentials(providers: Iterable[Provider]) -> None:
+    """Let no request wait for what signs it. What is not found is logged there, and looked for again by requests."""
+    signers = [signer for provider in providers for signer in provider.signers]
+    await asyncio.gather(*(signer.prepare() for signer in signers), return_exceptions=True)
 
 
 def _shipper(journal: Journal, *, store: Store, logs: bool) -> Shipper:

@@ -22,7 +22,7 @@ def parameters() -> list[click.Parameter]:
     """A click option for each flag, old flags included, which hands its text on as written."""
     return [
         click.Option(
-            [name for name in (names.short, names.flag) if name],
+            [name for name in (names.short, names.flag, names.also) if name],
             multiple=option.kind.is_list,
             hidden=option.hidden or option.ignored or names is not option.names,
         )

@@ -65,10 +65,16 @@ def _description(provider: ProviderSettings, status: str) -> dict[str, Any]:
         "type": provider.type.value,
         "route": f"{_ROUTES}/{provider.name}",
         "base_url": provider.base_url,
-        "keys": [key.hint for key in provider.keys],
+        "keys": _keys(provider),
         "status": status,
         "sources": dict(provider.sources),
     }
+
+
+def _keys(provider: ProviderSettings) -> list[str]:
+    if provider.bedrock is None:
+        return [key.hint for key in provider.keys]
+    return [key.id.hint for key in provider.bedrock.access_keys] or ["AWS's default credential chain"]
 
 
 def _cell(value: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from aigateway.settings import kinds
+from aigateway.settings.bedrock import DEFAULT_MODEL, DEFAULT_SMALL_FAST_MODEL
 from aigateway.settings.kinds import Kind
 from aigateway.settings.option import Group, Names, Option
 from aigateway.settings.providers import DEFAULT_BASE_URLS, ProviderType
@@ -20,13 +21,15 @@ def _gateway(
     group: Group = Group.GATEWAY,
     hidden: bool = False,
     ignored: bool = False,
+    env: str | None = None,
+    also: str | None = None,
 ) -> Option:
     """A row whose names all follow from one; `renamed` when it is older than they (control-plane spec 1.1)."""
-    env, key = name.replace("-", "_").upper(), yaml or name.replace("-", "_")
+    env, key = env or name.replace("-", "_").upper(), yaml or name.replace("-", "_")
     old_names = Names(f"--aibridge-{name}", f"CODER_AIBRIDGE_{env}", f"aibridge.{key}")
     return Option(
         field=field or f"gateway.{name.replace('-', '_')}",
-        names=Names(f"--ai-gateway-{name}", f"CODER_AI_GATEWAY_{env}", f"ai_gateway.{key}"),
+        names=Names(f"--ai-gateway-{name}", f"CODER_AI_GATEWAY_{env}", f"ai_gateway.{key}", also=also),
         old_names=old_names if renamed else None,
         kind=kind,
         default=default,
@@ -34,6 +37,25 @@ def _gateway(
         group=group,
         hidden=hidden,
         ignored=ignored,
+    )
+
+
+def _bedrock(
+    part: str,
+    kind: Kind,
+    default: str | None,
+    text: str,
+    *,
+    renamed: bool,
+    env: str | None = None,
+    yaml: str | None = None,
+    also: str | None = None,
+) -> Option:
+    """A row about the provider `anthropic` on Amazon Bedrock."""
+    name = f"bedrock-{part}"
+    field = f"bedrock.{(yaml or name.replace('-', '_')).removeprefix('bedrock_')}"
+    return _gateway(
+        name, kind, default, text, renamed=renamed, field=field, yaml=yaml, group=Group.PROVIDERS, env=env, also=also
     )
 
 
@@ -130,6 +152,70 @@ GATEWAY_OPTIONS: tuple[Option, ...] = (
         field="anthropic.key",
         group=Group.PROVIDERS,
         renamed=True,
+    ),
+    _bedrock(
+        "region",
+        kinds.WORD_OR_NONE,
+        None,
+        "AWS region of Amazon Bedrock, which then serves the provider `anthropic`: "
+        "`https://bedrock-runtime.<region>.amazonaws.com`.",
+        renamed=True,
+    ),
+    _bedrock(
+        "base-url",
+        kinds.URL_OR_NONE,
+        None,
+        "Full URL of Amazon Bedrock, or of a proxy before it; wins over the region.",
+        renamed=True,
+    ),
+    _bedrock(
+        "access-key",
+        kinds.SECRET,
+        None,
+        "Access key of an IAM user for Amazon Bedrock. Without one, AWS's default credential chain is used.",
+        renamed=True,
+    ),
+    _bedrock("access-key-secret", kinds.SECRET, None, "The secret of that access key.", renamed=True),
+    _bedrock(
+        "model",
+        kinds.WORD_OR_NONE,
+        DEFAULT_MODEL,
+        "Model on Amazon Bedrock that is asked whatever model the client names: an id, or an inference profile's ARN.",
+        renamed=True,
+    ),
+    _bedrock(
+        "small-fastmodel",
+        kinds.WORD_OR_NONE,
+        DEFAULT_SMALL_FAST_MODEL,
+        "Model on Amazon Bedrock that is asked when the client names one of the Haiku class. "
+        "The flag may be written `--ai-gateway-bedrock-small-fast-model` too.",
+        renamed=True,
+        env="BEDROCK_SMALL_FAST_MODEL",
+        yaml="bedrock_small_fast_model",
+        also="--ai-gateway-bedrock-small-fast-model",
+    ),
+    _bedrock(
+        "role-arn",
+        kinds.WORD_OR_NONE,
+        None,
+        "Role that the gateway assumes to call Amazon Bedrock, with the access key or the default chain's identity.",
+        renamed=False,
+    ),
+    _bedrock("external-id", kinds.WORD_OR_NONE, None, "External id to show when that role is assumed.", renamed=False),
+    _bedrock(
+        "protocol",
+        kinds.WORD_OR_NONE,
+        None,
+        "`invoke` for bedrock-runtime, `mantle` for the Messages API of bedrock-mantle. "
+        "Unless set, it follows from the base URL.",
+        renamed=False,
+    ),
+    _bedrock(
+        "models-file",
+        kinds.FILE_OR_NONE,
+        None,
+        "TOML file that says what families of models on Amazon Bedrock accept, on top of what is known already.",
+        renamed=False,
     ),
     _gateway(
         "send-actor-headers",

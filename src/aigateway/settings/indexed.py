@@ -10,10 +10,11 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from aigateway.settings.bedrock import BedrockSettings
+from aigateway.settings.bedrock_reading import Environment, Written, read_bedrock
 from aigateway.settings.errors import Problem, SensitiveValueError
 from aigateway.settings.kinds import parse_secret, parse_url
 from aigateway.settings.providers import (
-    BEDROCK_MISSING,
     DEFAULT_BASE_URLS,
     ProviderSettings,
     ProvidersRead,
@@ -38,17 +39,14 @@ _BEDROCK_NAMES = (
     *_ACCESS_SECRET_NAMES,
     "BEDROCK_MODEL",
     "BEDROCK_SMALL_FAST_MODEL",
+    "BEDROCK_ROLE_ARN",
+    "BEDROCK_EXTERNAL_ID",
+    "BEDROCK_PROTOCOL",
 )
 _PARTS = ("TYPE", "NAME", "BASE_URL", *_KEY_NAMES, *_BEDROCK_NAMES)
+_BEDROCK_TYPE = "bedrock"
+"""A later version's word for an `anthropic` provider on Bedrock."""
 _INDEX = re.compile(r"0|[1-9]\d{0,5}", re.ASCII)
-
-
-@dataclass(frozen=True, slots=True)
-class _Variable:
-    name: str
-    """As the operator wrote it."""
-    value: str
-    """Without the blanks around it; never empty, because an empty variable counts as not set."""
 
 
 @dataclass(slots=True)
@@ -57,30 +55,33 @@ class _Entry:
 
     prefix: str
     index: int
-    parts: dict[str, _Variable] = field(default_factory=dict)
+    parts: dict[str, Written] = field(default_factory=dict)
+    """By what they set; without blanks around, never empty, because an empty variable counts as not set."""
 
     def called(self, part: str) -> str:
         """The name of a variable of this entry, as it would be written."""
         return f"{self.prefix}{self.index}_{part}"
 
-    def first_of(self, names: tuple[str, ...]) -> _Variable | None:
+    def first_of(self, names: tuple[str, ...]) -> Written | None:
         """The variable that is set among `names`, which mean the same."""
         return next((self.parts[name] for name in names if name in self.parts), None)
 
 
-def indexed_providers(environ: Mapping[str, str], implicit: Mapping[str, str]) -> ProvidersRead:
+def indexed_providers(environ: Mapping[str, str], implicit: Mapping[str, str], bedrock: Environment) -> ProvidersRead:
     """Read every numbered provider, in the order of the numbers.
 
     Args:
         environ: the environment; only variables with one of the two prefixes are looked at.
         implicit: what configures each implicit provider, by the provider's name, which is then taken.
+        bedrock: what those on Bedrock need to know.
     """
     problems: list[Problem] = []
     warnings: list[str] = []
     entries = _entries(environ, problems, warnings)
     providers = []
     for entry in entries:
-        provider, found = _provider(entry)
+        found: list[Problem] = []
+        provider = _provider(entry, bedrock, found, warnings)
         problems += found
         if provider:
             providers.append(provider)
@@ -90,7 +91,7 @@ def indexed_providers(environ: Mapping[str, str], implicit: Mapping[str, str]) -
 
 def _entries(environ: Mapping[str, str], problems: list[Problem], warnings: list[str]) -> list[_Entry]:
     """Sort the variables by number, reporting what belongs to none."""
-    variables = [_Variable(name, value.strip()) for name, value in sorted(environ.items()) if value.strip()]
+    variables = [Written(name, value.strip()) for name, value in sorted(environ.items()) if value.strip()]
     old = [variable for variable in variables if variable.name.startswith(OLD_PREFIX)]
     new = [variable for variable in variables if variable.name.startswith(NEW_PREFIX)]
     if old and new:
@@ -113,7 +114,7 @@ def _entries(environ: Mapping[str, str], problems: list[Problem], warnings: list
     return [entries[index] for index in sorted(entries)]
 
 
-def _assign(entry: _Entry, part: str, variable: _Variable, problems: list[Problem], warnings: list[str]) -> None:
+def _assign(entry: _Entry, part: str, variable: Written, problems: list[Problem], warnings: list[str]) -> None:
     if part == "DUMP_DIR":
         now = "API dumps are set for all providers at once, by CODER_AI_GATEWAY_DUMP_DIR"
         warnings.append(f"{variable.name} has no effect: {now}.")
@@ -136,25 +137,32 @@ def _holes(entries: Mapping[int, _Entry], prefix: str) -> Iterator[Problem]:
         yield Problem(f"{prefix}{missing}_TYPE", None, message)
 
 
-def _provider(entry: _Entry) -> tuple[ProviderSettings | None, list[Problem]]:
-    problems: list[Problem] = []
+def _provider(
+    entry: _Entry, environment: Environment, problems: list[Problem], warnings: list[str]
+) -> ProviderSettings | None:
     type_ = _type(entry, problems)
     if type_ is None:
-        return None, problems
-    name = _name(entry, type_, problems)
+        return None
+    name = _name(entry, problems)
     base_url = _base_url(entry, type_, problems)
     keys = _credentials(entry, _KEY_NAMES, problems)
     problems += _key_conflicts(entry, type_)
-    problems += _bedrock(entry, type_)
-    if problems:
-        return None, problems
+    bedrock = None
     sources = {
         "type": entry.parts["TYPE"].name,
         "name": _source(entry, "NAME"),
         "base_url": _source(entry, "BASE_URL"),
         "keys": _source(entry, *_KEY_NAMES),
     }
-    return ProviderSettings(type=type_, name=name, base_url=base_url, keys=keys, sources=sources), []
+    if on_bedrock := _bedrock(entry, type_, environment, problems, warnings):
+        base_url, bedrock = on_bedrock
+        sources |= {
+            "base_url": _source(entry, "BEDROCK_BASE_URL", "BEDROCK_REGION"),
+            "keys": _source(entry, *_ACCESS_KEY_NAMES),
+        }
+    if problems:
+        return None
+    return ProviderSettings(type=type_, name=name, base_url=base_url, keys=keys, bedrock=bedrock, sources=sources)
 
 
 def _source(entry: _Entry, *names: str) -> str:
@@ -168,9 +176,8 @@ def _type(entry: _Entry, problems: list[Problem]) -> ProviderType | None:
         message = f"provider {entry.index} has no type; set it to one of {', '.join(ProviderType)}"
         problems.append(Problem(entry.called("TYPE"), None, message))
         return None
-    if variable.value == "bedrock":
-        problems.append(Problem(variable.name, variable.value, BEDROCK_MISSING))
-        return None
+    if variable.value == _BEDROCK_TYPE:
+        return ProviderType.ANTHROPIC
     if variable.value not in set(ProviderType):
         message = f"provider {entry.index} cannot have this type; write one of {', '.join(ProviderType)}"
         problems.append(Problem(variable.name, variable.value, message))
@@ -178,10 +185,10 @@ def _type(entry: _Entry, problems: list[Problem]) -> ProviderType | None:
     return ProviderType(variable.value)
 
 
-def _name(entry: _Entry, type_: ProviderType, problems: list[Problem]) -> str:
+def _name(entry: _Entry, problems: list[Problem]) -> str:
     variable = entry.parts.get("NAME")
     if variable is None:
-        return type_.value
+        return entry.parts["TYPE"].value
     if refusal := name_refusal(variable.value):
         problems.append(Problem(variable.name, variable.value, refusal))
     return variable.value
@@ -237,25 +244,34 @@ def _key_conflicts(entry: _Entry, type_: ProviderType) -> Iterator[Problem]:
         yield Problem(key.name, None, f"cannot be set together with {bedrock.name}; remove one of them")
 
 
-def _bedrock(entry: _Entry, type_: ProviderType) -> Iterator[Problem]:
-    """Check what would configure Bedrock, as strictly as a version that supports it."""
+def _bedrock(
+    entry: _Entry, type_: ProviderType, environment: Environment, problems: list[Problem], warnings: list[str]
+) -> tuple[str, BedrockSettings] | None:
+    """The base URL and the rest of a provider on Bedrock; None when it is not there."""
     variable = entry.first_of(_BEDROCK_NAMES)
-    if variable is None:
-        return
-    if type_ is not ProviderType.ANTHROPIC:
-        yield Problem(
-            variable.name, None, f"is for anthropic providers, and provider {entry.index} is {type_}; unset it"
+    if variable is None and entry.parts["TYPE"].value != _BEDROCK_TYPE:
+        return None
+    if variable is not None and type_ is not ProviderType.ANTHROPIC:
+        message = f"is for anthropic providers, and provider {entry.index} is {type_}; unset it"
+        problems.append(Problem(variable.name, None, message))
+        return None
+    found: list[Problem] = []
+    keys = _credentials(entry, _ACCESS_KEY_NAMES, found)
+    secrets = _credentials(entry, _ACCESS_SECRET_NAMES, found)
+    if len(keys) != len(secrets) and not found:
+        name = (entry.first_of(_ACCESS_KEY_NAMES) or entry.first_of(_ACCESS_SECRET_NAMES) or entry.parts["TYPE"]).name
+        message = f"provider {entry.index} has {len(keys)} Bedrock access keys and {len(secrets)} secrets"
+        found.append(Problem(name, None, f"{message}; give each access key its secret, in the same order"))
+    parts = {part.removeprefix("BEDROCK_"): written for part, written in entry.parts.items() if part in _BEDROCK_NAMES}
+    read = read_bedrock(parts, lambda part: entry.called(f"BEDROCK_{part}"), keys, secrets, environment)
+    problems += [*found, *read.problems]
+    warnings += read.warnings
+    if "BASE_URL" in entry.parts:
+        warnings.append(
+            f"{entry.parts['BASE_URL'].name} has no effect on a provider on Amazon Bedrock; "
+            f"use {entry.called('BEDROCK_BASE_URL')}."
         )
-        return
-    problems: list[Problem] = []
-    access_keys = _credentials(entry, _ACCESS_KEY_NAMES, problems)
-    access_secrets = _credentials(entry, _ACCESS_SECRET_NAMES, problems)
-    if len(access_keys) != len(access_secrets) and not problems:
-        name = (entry.first_of(_ACCESS_KEY_NAMES) or entry.first_of(_ACCESS_SECRET_NAMES) or variable).name
-        message = f"provider {entry.index} has {len(access_keys)} Bedrock access keys and {len(access_secrets)} secrets"
-        problems.append(Problem(name, None, f"{message}; give each access key its secret, in the same order"))
-    yield from problems
-    yield Problem(variable.name, None, BEDROCK_MISSING)
+    return read.base_url, read.settings
 
 
 def _name_conflicts(providers: list[ProviderSettings], implicit: Mapping[str, str]) -> Iterator[Problem]:

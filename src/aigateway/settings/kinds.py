@@ -156,6 +156,14 @@ def _path_or_none(text: str) -> Path | None:
     return _path(text) if text.strip() else None
 
 
+def _url_or_none(text: str) -> str | None:
+    return parse_url(text) if text.strip() else None
+
+
+def _word_or_none(text: str) -> str | None:
+    return text.strip() or None
+
+
 def actor_header(default: str) -> Kind:
     """A header that tells a provider one attribute of the account; `default` is the attribute's own name."""
     return Kind("header", lambda text: read_header_name(text, default))
@@ -177,3 +185,5 @@ FOLDER = Kind("folder", _path)
 FOLDER_OR_NONE = Kind("folder", _path_or_none)
 FILE_OR_NONE = Kind("file", _path_or_none)
 FILE = Kind("file", str.strip)
+URL_OR_NONE = Kind("url", _url_or_none)
+WORD_OR_NONE = Kind("text", _word_or_none)

@@ -8,6 +8,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from aigateway.settings.bedrock_models import ModelsFileError, ModelTable, read_models, shipped_models
+from aigateway.settings.bedrock_reading import Environment
 from aigateway.settings.consistency import inconsistencies
 from aigateway.settings.errors import ConfigurationError, Problem
 from aigateway.settings.implicit import implicit_providers
@@ -94,13 +96,28 @@ def _yaml_file(flags: Mapping[str, Sequence[str]], environ: Mapping[str, str]) -
 
 
 def _providers(resolved: Mapping[str, Resolved], environ: Mapping[str, str]) -> ProvidersRead:
-    implicit = implicit_providers(resolved, environ)
-    indexed = indexed_providers(environ, {provider.name: provider.sources["name"] for provider in implicit.providers})
+    models, problems = _models(resolved["bedrock.models_file"])
+    bedrock = Environment(
+        models=models,
+        region=environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or None,
+    )
+    implicit = implicit_providers(resolved, bedrock)
+    named = {provider.name: provider.sources["name"] for provider in implicit.providers}
+    indexed = indexed_providers(environ, named, bedrock)
     return ProvidersRead(
         implicit.providers + indexed.providers,
-        implicit.problems + indexed.problems,
+        problems + implicit.problems + indexed.problems,
         implicit.warnings + indexed.warnings,
     )
+
+
+def _models(file: Resolved) -> tuple[ModelTable, tuple[Problem, ...]]:
+    if not isinstance(file.value, Path):
+        return shipped_models(), ()
+    try:
+        return read_models(file.value), ()
+    except ModelsFileError as error:
+        return shipped_models(), (Problem(file.source, str(file.value), f"{error}; see docs/bedrock.md"),)
 
 
 def _worked_out(
@@ -162,5 +179,5 @@ def _if_enabled(section: Callable[..., _Section], name: str, values: Mapping[str
 
 
 def _can_serve(provider: ProviderSettings, *, byok: bool) -> bool:
-    """A provider without a key needs people to bring theirs; Copilot's people always do."""
-    return bool(provider.keys) or byok or provider.type is ProviderType.COPILOT
+    """A provider without a key needs people to bring theirs; Copilot's people always do, AWS's signs."""
+    return bool(provider.keys) or byok or provider.type is ProviderType.COPILOT or provider.bedrock is not None

@@ -31,6 +31,8 @@ class Names:
     """The path of keys, joined by dots."""
     short: str | None = None
     """A one-letter flag."""
+    also: str | None = None
+    """Another spelling of the flag."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

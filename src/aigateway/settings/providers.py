@@ -14,8 +14,6 @@ from aigateway.settings.secret import Secret
 RESERVED_NAMES = frozenset({"interceptions", "sessions", "models", "clients", "providers", "keys", "serve", "proxy"})
 """The words of the management routes, which a provider of that name would hide behind (decision 21)."""
 
-BEDROCK_MISSING = "Amazon Bedrock is not supported yet by this version; unset it, or set KEY for Anthropic's own API"
-
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*", re.ASCII)
 
 

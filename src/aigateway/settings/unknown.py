@@ -7,7 +7,6 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from aigateway.settings.errors import Problem
-from aigateway.settings.implicit import BEDROCK_VARIABLES
 from aigateway.settings.indexed import NEW_PREFIX, OLD_PREFIX
 from aigateway.settings.option import Names
 from aigateway.settings.options import OPTIONS
@@ -42,7 +41,7 @@ def unknown_variables(environ: Mapping[str, str]) -> Iterator[str]:
     """Warn of each variable with our prefix that nothing reads; it may be meant for another version."""
     for name in sorted(environ):
         ours = name.startswith(("CODER_AI_GATEWAY_", "CODER_AIBRIDGE_"))
-        read_elsewhere = name.startswith((NEW_PREFIX, OLD_PREFIX)) or name in BEDROCK_VARIABLES
+        read_elsewhere = name.startswith((NEW_PREFIX, OLD_PREFIX))
         if ours and not read_elsewhere and name not in VARIABLES:
             yield f"{name} is not a setting of this version and has no effect{_nearest(name, _VARIABLES_NOW)}"
 

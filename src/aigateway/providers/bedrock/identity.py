@@ -28,6 +28,8 @@ _TRUSTED_SECONDS = 9 * 60
 """After this, a request waits for that look. botocore gives none out that live shorter than ten minutes from there."""
 _TRY_AGAIN_SECONDS = 2
 """After a failure."""
+_STS_SECONDS = 5
+"""For each try; a server that is told to stop waits for the thread."""
 _SESSION_NAME = "ai-gateway"
 
 
@@ -101,6 +103,7 @@ def identities(settings: BedrockSettings) -> tuple[Identity, ...]:
 
 def _find(settings: BedrockSettings, key: AccessKey | None) -> Credentials:
     # botocore is large, and only a provider on Bedrock needs it.
+    from botocore.config import Config  # noqa: PLC0415
     from botocore.credentials import (  # noqa: PLC0415
         AssumeRoleCredentialFetcher,
         Credentials,
@@ -120,8 +123,9 @@ def _find(settings: BedrockSettings, key: AccessKey | None) -> Credentials:
     shown = {"RoleSessionName": _SESSION_NAME}
     if settings.external_id is not None:
         shown["ExternalId"] = settings.external_id
+    patience = Config(connect_timeout=_STS_SECONDS, read_timeout=_STS_SECONDS, retries={"total_max_attempts": 3})
     fetcher = AssumeRoleCredentialFetcher(
-        client_creator=partial(session.create_client, region_name=settings.region),
+        client_creator=partial(session.create_client, region_name=settings.region, config=patience),
         source_credentials=found,
         role_arn=settings.role_arn,
         extra_args=shown,

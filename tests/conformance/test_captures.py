@@ -23,7 +23,9 @@ except ImportError:
 
 OWN = Path(__file__).parent / "requests"
 REAL = Path(os.environ.get("AIGATEWAY_CAPTURES") or Path(__file__).parents[3] / "shared" / "captures")
-FILES = sorted(OWN.glob("*.json")) + sorted(REAL.glob("*/*.json"))
+EVERY = sorted(OWN.glob("*.json")) + sorted(REAL.glob("*/*.json"))
+SOCKETS = [path for path in EVERY if "websocket" in path.name]
+FILES = [path for path in EVERY if path not in SOCKETS]
 STAND_IN = "coder-fake-token-1"
 NOT_SENT_ON = {"host", "content-length", "connection"}
 
@@ -84,19 +86,9 @@ def test_recordings_are_found():
 async def test_replay(http, gateway, simulator, path):
     recorded = json.loads(path.read_text("utf-8"))
     capture = recorded["request"]
-    if capture["method"] == "WS-MESSAGE":
-        pytest.skip("a message inside a WebSocket, which the gateway refuses to open")
     if capture["method"] == "HEAD":
         async with await send(http, gateway, capture) as answer:
             assert (answer.status, await answer.read()) == (200, b"")
-        return
-    if any(name.lower() == "upgrade" for name, _ in capture["headers"]):
-        simulator.requests.clear()
-        headers = [*headers_of(capture, gateway.token), ("Connection", "Upgrade")]
-        async with http.get(f"{gateway.url}{capture['path']}", headers=headers) as answer:
-            assert answer.status == 426
-            assert (await answer.json())["error"]["message"].startswith("AI Gateway: ")
-        assert not simulator.requests
         return
 
     body = body_of(capture)

@@ -190,9 +190,9 @@ async def test_get_on_an_intercepted_path_is_405(stage):
     assert answer.headers["allow"] == "POST"
 
 
-async def test_a_websocket_is_told_to_post(stage):
-    headers = {"upgrade": "websocket", "connection": "Upgrade", "sec-websocket-version": "13"}
-    answer = await stage.ask("openai/v1/responses", method="GET", headers=headers)
+@pytest.mark.parametrize("header", [("upgrade", "websocket"), ("sec-websocket-key", "c1VVxxQHZqcWijA8ufaxTQ==")])
+async def test_a_websocket_that_a_proxy_spoilt_is_told_to_post(stage, header):
+    answer = await stage.ask("openai/v1/responses", method="GET", headers=dict([header]))
     assert answer.status == 426
 
 

@@ -96,9 +96,13 @@ class Endpoint:
 
 
 def _refuse_upgrade(headers: Mapping[str, str]) -> None:
-    """WebSocket is not relayed; 426 makes Codex fall back to POST at once (decision 33)."""
-    if headers.get("upgrade", "").lower() == "websocket":
-        raise Refusal(426, "WebSocket is not relayed here, use POST.", headers=((b"upgrade", b"HTTP/1.1"),))
+    """A WebSocket that a proxy on the way made a plain GET of: 426 makes Codex fall back to POST at once (decision 33)."""
+    if "sec-websocket-key" in headers or headers.get("upgrade", "").lower() == "websocket":
+        raise Refusal(
+            426,
+            "this is no WebSocket any more, use POST. A reverse proxy must pass on Upgrade and Connection.",
+            headers=((b"upgrade", b"HTTP/1.1"),),
+        )
 
 
 def _local(route: Local, method: str) -> tuple[int, list[tuple[bytes, bytes]], bytes]:

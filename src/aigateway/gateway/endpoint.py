@@ -96,7 +96,7 @@ class Endpoint:
 
 
 def _refuse_upgrade(headers: Mapping[str, str]) -> None:
-    """A WebSocket that a proxy on the way made a plain GET of: 426 makes Codex fall back to POST at once (decision 33)."""
+    """A proxy on the way made a plain GET of a WebSocket: 426 makes Codex fall back to POST at once (decision 33)."""
     if "sec-websocket-key" in headers or headers.get("upgrade", "").lower() == "websocket":
         raise Refusal(
             426,

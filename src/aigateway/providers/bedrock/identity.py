@@ -24,8 +24,9 @@ _log = get_logger("bedrock")
 
 _LOOK_AGAIN_SECONDS = 60
 """After this, somebody looks in the background whether the credentials must be renewed."""
-_TRUSTED_SECONDS = 9 * 60
-"""After this, a request waits for that look. botocore gives none out that live shorter than ten minutes from there."""
+_TRUSTED_SECONDS = 4 * 60
+"""After this, a request waits for that look, which takes no time while they are good for longer. botocore renews those
+that have a quarter of an hour left, and AWS gives none out for less than five minutes."""
 _TRY_AGAIN_SECONDS = 2
 """After a failure."""
 _STS_SECONDS = 5

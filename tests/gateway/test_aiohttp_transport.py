@@ -1,4 +1,4 @@
-"""The seam to providers, against servers that speak raw HTTP: what goes out, what comes back, and what is never done."""
+"""The seam to providers, against servers that speak raw HTTP: what goes out, what comes back, what is never done."""
 
 from __future__ import annotations
 
@@ -174,6 +174,7 @@ async def test_what_came_before_a_cut_is_handed_out_before_the_cut_is_told(make_
         assert await answer.read() == b"half"
         with pytest.raises(Truncated, match="in the middle of its answer"):
             await answer.read()
+        answer.close()
 
 
 async def test_the_environments_proxy_is_used_and_its_exceptions_heeded(make_transport, monkeypatch):
@@ -201,7 +202,7 @@ async def test_a_private_authority_is_trusted_by_ssl_cert_file_and_not_otherwise
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
     async with serving(OK, OK, tls=tls) as wire:
-        with pytest.raises(Unreachable, match="TLS failed|certificate"):
+        with pytest.raises(Unreachable, match=r"TLS failed|certificate"):
             await make_transport().send(ask(f"https://127.0.0.1:{wire.port}/"))
         monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "cert.pem"))
         assert await whole(await make_transport().send(ask(f"https://127.0.0.1:{wire.port}/"))) == b"ok"

@@ -26,6 +26,8 @@ from tests.support.web import WebThread
 ACCESS_KEY = "AKIAIOSFODNN7EXAMPLE"
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 REGION = "eu-west-3"
+VERSIONS = ("bedrock-2023-05-31", "2026-10-21")
+"""All models take the first, models from 4.7 on the second as well, which Anthropic's SDKs send by now."""
 BEARER = "bedrock-api-key-0123456789abcdef"
 
 
@@ -186,7 +188,7 @@ def _count(model: str, body: dict) -> web.Response:
 
 def _wrong(body: dict) -> str:
     """What Bedrock says to a body that is none of its own."""
-    if body.get("anthropic_version") != "bedrock-2023-05-31":
+    if body.get("anthropic_version") not in VERSIONS:
         return "anthropic_version: Field required"
     if "max_tokens" not in body:
         return "max_tokens: Field required"
@@ -203,7 +205,8 @@ async def _invoke(request: web.Request, model: str, operation: str, body: bytes,
     streaming = operation == "invoke-with-response-stream"
     assert streaming or operation == "invoke"
     named = URL(f"/{model}", encoded=True).path.removeprefix("/")
-    answer = script.write(messages.read(asked | {"model": named, "stream": streaming}), Scenario(), body)
+    basis = json.dumps(asked | {"anthropic_version": ""}, sort_keys=True).encode()
+    answer = script.write(messages.read(asked | {"model": named, "stream": streaming}), Scenario(), basis)
     about = {"x-amzn-requestid": "aws-request-id", "x-amzn-bedrock-input-token-count": str(answer.usage.fresh)}
     if not streaming:
         return web.json_response(messages.whole(answer, asked), headers=about)

@@ -9,7 +9,7 @@ ANN = ("6f1c", "ann", "ann@example.com")
 
 
 def told(headers, provider=ProviderType.OPENAI, actor=ANN):
-    return to_upstream([(b"x-who", b"forged"), (b"x-other", b"1")], None, headers.telling(provider, *actor))
+    return to_upstream([(b"x-who", b"forged"), (b"x-other", b"1")], (), headers.telling(provider, *actor))
 
 
 def test_who_asks_is_told_in_place_of_what_the_client_says():
@@ -44,4 +44,4 @@ def test_what_a_header_cannot_hold_is_percent_encoded(email, value):
 
 def test_a_client_cannot_have_our_headers_dropped_as_hop_by_hop():
     sent = [(b"connection", b"x-who")]
-    assert to_upstream(sent, None, ALL.telling(ProviderType.OPENAI, *ANN))[0] == (b"x-who", b"6f1c")
+    assert to_upstream(sent, (), ALL.telling(ProviderType.OPENAI, *ANN))[0] == (b"x-who", b"6f1c")

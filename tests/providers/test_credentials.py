@@ -25,25 +25,25 @@ def test_a_bearer_has_exactly_two_fields(header, token):
 
 def test_centralized_openai_shows_its_key_as_a_bearer():
     credential = choose(provider("openai"), {"authorization": "Bearer gateway-token"}, byok=False)
-    assert credential.header == (b"authorization", b"Bearer sk-central-0123456789abcdef")
+    assert credential.headers == ((b"authorization", b"Bearer sk-central-0123456789abcdef"),)
     assert (credential.kind, credential.hint) == ("centralized", "sk-c...cdef")
 
 
 def test_centralized_anthropic_shows_its_key_as_x_api_key():
     credential = choose(provider("anthropic"), {}, byok=False)
-    assert credential.header == (b"x-api-key", b"sk-central-0123456789abcdef")
+    assert credential.headers == ((b"x-api-key", b"sk-central-0123456789abcdef"),)
 
 
 def test_byok_shows_the_persons_own_bearer():
     for type_ in ("openai", "anthropic"):
         credential = choose(provider(type_), {"authorization": "Bearer sk-own-0123456789abcdef"}, byok=True)
-        assert credential.header == (b"authorization", b"Bearer sk-own-0123456789abcdef")
+        assert credential.headers == ((b"authorization", b"Bearer sk-own-0123456789abcdef"),)
         assert (credential.kind, credential.hint) == ("byok", "sk-o...cdef")
 
 
 def test_byok_anthropic_prefers_the_api_key_and_drops_the_bearer():
     headers = {"authorization": "Bearer tok", "x-api-key": "sk-own-0123456789abcdef"}
-    assert choose(provider("anthropic"), headers, byok=True).header == (b"x-api-key", b"sk-own-0123456789abcdef")
+    assert choose(provider("anthropic"), headers, byok=True).headers == ((b"x-api-key", b"sk-own-0123456789abcdef"),)
 
 
 def test_openai_ignores_x_api_key():
@@ -57,7 +57,7 @@ def test_byok_without_a_credential_of_ones_own_uses_the_central_key():
 
 def test_a_provider_without_keys_is_called_without_a_credential():
     credential = choose(provider("openai", keys=()), {"authorization": "Bearer gateway-token"}, byok=False)
-    assert credential.header is None
+    assert credential.headers == ()
     assert credential.hint == ""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from aigateway.audit.dumps.dumps import Dumps, Series
@@ -12,6 +12,7 @@ from aigateway.gateway.body import view
 from aigateway.gateway.credentials import credential_of
 from aigateway.gateway.edits import edit_for
 from aigateway.gateway.exchange import Exchange, Interrupted, Reason
+from aigateway.gateway.failover import Served
 from aigateway.gateway.inflight import InFlight
 from aigateway.gateway.refusal import INTERCEPTION_HEADER, Refusal, stopping
 from aigateway.gateway.relay import Relay, is_event_stream
@@ -23,7 +24,7 @@ from aigateway.providers.actor_headers import ActorHeaders
 from aigateway.providers.credentials import Credential
 from aigateway.providers.edit import Edit
 from aigateway.providers.headers import OwnHeaders
-from aigateway.providers.upstream import UpstreamAnswer, header
+from aigateway.providers.upstream import header
 from aigateway.wire.clients import identify
 from aigateway.wire.facts import ApiFormat, RequestFacts
 from aigateway.wire.observe import observer_for
@@ -34,6 +35,17 @@ class Intercepts(Protocol):
 
     async def run(self, request: Request, api: ApiFormat, receive: Receive, send: Send) -> None:
         """Serve one request."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A request on record, and how its provider is to be called."""
+
+    interception: Interception
+    model: str
+    credential: Credential
+    edit: Edit | None
+    dumps: Series | None
 
 
 class Interceptor:
@@ -64,22 +76,13 @@ class Interceptor:
 
         """
         facts = view(api, request.body, request.headers, self._max_body_size)
-        credential = credential_of(request)
-        edit = edit_for(request, facts)
-        requested = None
-        if edit is not None and edit.model is not None:
-            requested = facts.model
-            facts = replace(facts, model=edit.model)
-        interception = self._open(request, facts, credential, requested)
-        dumps = None
-        if self._dumps is not None:
-            provider, model = request.route.provider.name, facts.model or UNKNOWN_MODEL
-            dumps = self._dumps.intercepted(provider, model, interception.id)
+        opened = self._open(request, facts)
+        interception = opened.interception
         try:
             with self._in_flight.exchange() as exchange:
                 exchange.watch_client(receive)
                 try:
-                    await self._exchange(request, api, credential, edit, interception, dumps, exchange, send)
+                    await self._exchange(request, api, opened, exchange, send)
                 finally:
                     exchange.unwatch_client()
         except Refusal as refusal:
@@ -90,26 +93,28 @@ class Interceptor:
             if not interception.closed:
                 interception.close(Outcome(None, "interrupted", "The gateway broke off."), None)
 
-    def _open(
-        self, request: Request, facts: RequestFacts, credential: Credential, requested_model: str | None
-    ) -> Interception:
-        subject = subject_of(request, credential, requested_model)
-        return self._recorder.open(subject, facts, identify(request.headers, facts), len(request.body))
+    def _open(self, request: Request, facts: RequestFacts) -> _Opened:
+        credential = credential_of(request)
+        edit = edit_for(request, facts)
+        requested = None
+        if edit is not None and edit.model is not None:
+            requested = facts.model
+            facts = replace(facts, model=edit.model)
+        subject = subject_of(request, credential, requested)
+        interception = self._recorder.open(subject, facts, identify(request.headers, facts), len(request.body))
+        model = facts.model or UNKNOWN_MODEL
+        dumps = None
+        if self._dumps is not None:
+            dumps = self._dumps.intercepted(request.route.provider.name, model, interception.id)
+        return _Opened(interception, model, credential, edit, dumps)
 
     async def _exchange(
-        self,
-        request: Request,
-        api: ApiFormat,
-        credential: Credential,
-        edit: Edit | None,
-        interception: Interception,
-        dumps: Series | None,
-        exchange: Exchange,
-        send: Send,
+        self, request: Request, api: ApiFormat, opened: _Opened, exchange: Exchange, send: Send
     ) -> None:
+        interception, edit = opened.interception, opened.edit
         try:
             with exchange.interruptible():
-                answer = await self._upstream.call(request, credential, self._told(request), dumps, edit)
+                served = await self._upstream.call(request, opened.credential, self._told(request), opened.dumps, edit)
         except Interrupted as interrupted:
             if interrupted.reason is Reason.CLIENT_GONE:
                 interception.close(
@@ -119,7 +124,8 @@ class Interceptor:
             raise stopping() from None
         headers = [(INTERCEPTION_HEADER, interception.id.encode())]
         outgoing = None if edit is None else edit.outgoing
-        relay = Relay(answer, send, api, _recording(interception, api, answer), outgoing)
+        recording = _recording(opened, api, served)
+        relay = Relay(served.answer, send, api, recording, outgoing)
         await relay.run(exchange, headers, self._upstream.idle_timeout)
 
     def _told(self, request: Request) -> OwnHeaders:
@@ -136,7 +142,8 @@ class Interceptor:
             return
 
 
-def _recording(interception: Interception, api: ApiFormat, answer: UpstreamAnswer) -> Recording:
+def _recording(opened: _Opened, api: ApiFormat, served: Served) -> Recording:
+    answer = served.answer
     length = header(answer, b"content-length")
     observer = observer_for(
         api,
@@ -144,10 +151,12 @@ def _recording(interception: Interception, api: ApiFormat, answer: UpstreamAnswe
         content_encoding=header(answer, b"content-encoding").decode("latin-1"),
         status=answer.status,
     )
+    hint = served.credential.hint
     return Recording(
-        interception,
+        opened.interception,
         observer,
         status=answer.status,
         streaming=is_event_stream(answer),
         length=int(length) if length.isdigit() else None,
+        served_by=hint if hint != opened.credential.hint else None,
     )

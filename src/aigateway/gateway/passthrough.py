@@ -52,9 +52,9 @@ class PassThrough:
             exchange.watch_client(receive)
             try:
                 with exchange.interruptible():
-                    answer = await self._upstream.call(request, credential, self._own_headers, dumps, edit)
+                    served = await self._upstream.call(request, credential, self._own_headers, dumps, edit)
                 relay = Relay(
-                    answer, send, provider.routes.speaks, Unrecorded(), None if edit is None else edit.outgoing
+                    served.answer, send, provider.routes.speaks, Unrecorded(), None if edit is None else edit.outgoing
                 )
                 await relay.run(exchange, [], self._upstream.idle_timeout)
             except Interrupted as interrupted:

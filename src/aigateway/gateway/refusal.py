@@ -23,6 +23,7 @@ class Refusal(Exception):
         message: str,
         *,
         error_type: str | None = None,
+        code: str | None = None,
         headers: tuple[tuple[bytes, bytes], ...] = (),
     ) -> None:
         super().__init__(message)
@@ -30,6 +31,8 @@ class Refusal(Exception):
         self.message = f"AI Gateway: {message}"
         self.error_type = error_type or _kind(status)
         """What the record calls it, where there is one."""
+        self.code = code
+        """What OpenAI's API calls it, where it has a word for it."""
         self.headers = headers
         self.interception_id: str | None = None
         """Set when the request is on record."""
@@ -39,7 +42,7 @@ class Refusal(Exception):
         on_record = self.interception_id
         request_id = on_record or str(uuid.uuid4())
         message = self.message if on_record is None else f"{self.message} (interception {on_record})"
-        body = error_body(api, self.status, message, request_id=request_id)
+        body = error_body(api, self.status, message, code=self.code, request_id=request_id)
         headers = [
             (b"content-type", b"application/json"),
             (b"content-length", str(len(body)).encode()),
@@ -51,6 +54,10 @@ class Refusal(Exception):
         if on_record is not None:
             headers.append((INTERCEPTION_HEADER, on_record.encode()))
         return self.status, headers, body
+
+
+class ProviderFailed(Refusal):
+    """The provider was called and could not serve: a refusal that counts against it (decision 18)."""
 
 
 def stopping() -> Refusal:

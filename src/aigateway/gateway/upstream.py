@@ -6,7 +6,8 @@ import asyncio
 
 from aigateway.audit.dumps.dumps import Series
 from aigateway.gateway.dump import DumpedTransport
-from aigateway.gateway.refusal import Refusal
+from aigateway.gateway.failover import Attempt, Served, with_failover
+from aigateway.gateway.refusal import ProviderFailed, Refusal
 from aigateway.gateway.request import Request
 from aigateway.gateway.transport import (
     ConnectTimeout,
@@ -18,18 +19,28 @@ from aigateway.gateway.transport import (
 from aigateway.providers.credentials import Credential
 from aigateway.providers.edit import Edit, NotServed
 from aigateway.providers.headers import OwnHeaders, to_upstream
-from aigateway.providers.signer import Signer, Unsigned
 from aigateway.providers.upstream import UpstreamAnswer, UpstreamRequest
+from aigateway.telemetry.events import Events
+
+_NOBODY_LISTENS = Events()
 
 
 class Upstream:
     """Calls providers."""
 
-    def __init__(self, transport: Transport, *, first_byte_timeout: float | None, idle_timeout: float | None) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        first_byte_timeout: float | None,
+        idle_timeout: float | None,
+        events: Events = _NOBODY_LISTENS,
+    ) -> None:
         """Take the timeouts in seconds; None waits for ever."""
         self._transport = transport
         self._first_byte_timeout = first_byte_timeout
         self.idle_timeout = idle_timeout
+        self._events = events
 
     async def call(
         self,
@@ -38,32 +49,47 @@ class Upstream:
         own_headers: OwnHeaders,
         dumps: Series | None = None,
         edit: Edit | None = None,
-    ) -> UpstreamAnswer:
+    ) -> Served:
         """Send the client's request as the provider gets it, and wait for the answer's headers.
 
         The body is the same; the place, the credential and the headers of `to_upstream` are not. What else differs is
-        the declared edit's doing, and so is what differs in the answer.
+        the declared edit's doing, and so is what differs in the answer. Another key of the pool may have to serve.
 
         Raises:
             Refusal: 502 when the provider cannot be reached, 504 when it is too slow to connect or to begin its answer,
-                503 when the gateway has no credential to sign with, and what the edit refuses.
+                503 when the gateway has no credential to sign with, 429 or 502 when no key of several can be used, and
+                what the edit refuses.
 
         """
+        provider = request.route.provider
         upstream = UpstreamRequest(
             method=request.method,
-            url=request.route.provider.url(request.route.path, request.query),
-            headers=to_upstream(request.raw_headers, credential.header, own_headers),
+            url=provider.url(request.route.path, request.query),
+            headers=to_upstream(request.raw_headers, (), own_headers),
             body=request.body,
         )
-        if edit is not None:
-            upstream = _edited(edit, upstream)
-        if credential.signer is not None:
-            upstream = await _signed(credential.signer, upstream)
-        answer = await self._attempt(upstream, dumps)
-        return answer if edit is None else await self._edited_answer(edit, answer)
-
-    async def _attempt(self, upstream: UpstreamRequest, dumps: Series | None) -> UpstreamAnswer:
         transport = self._transport if dumps is None else DumpedTransport(self._transport, dumps)
+        if edit is None:
+            return await with_failover(provider, credential, self._attempt(transport, upstream), self._events)
+        edited = _edited(edit, upstream)
+        served = await with_failover(provider, credential, self._attempt(transport, edited), self._events)
+        instead = edit.instead(served.answer.status, upstream)
+        if instead is not None:
+            served.answer.close()
+            served = await with_failover(provider, served.credential, self._attempt(transport, instead), self._events)
+        return Served(await self._edited_answer(edit, served.answer), served.credential)
+
+    def _attempt(self, transport: Transport, upstream: UpstreamRequest) -> Attempt:
+        async def attempt(credential: Credential) -> UpstreamAnswer:
+            headers = [*upstream.headers, *credential.headers]
+            shown = UpstreamRequest(upstream.method, upstream.url, headers, upstream.body)
+            if credential.signer is not None:
+                shown = await credential.signer.sign(shown)
+            return await self._send_safely(transport, shown)
+
+        return attempt
+
+    async def _send_safely(self, transport: Transport, upstream: UpstreamRequest) -> UpstreamAnswer:
         try:
             return await self._send(transport, upstream)
         except Unreachable:
@@ -81,7 +107,7 @@ class Upstream:
             async with asyncio.timeout(self._first_byte_timeout):
                 return await transport.send(request)
         except ConnectTimeout as error:
-            raise Refusal(504, f"{error} (--ai-gateway-connect-timeout).", error_type="timeout") from error
+            raise ProviderFailed(504, f"{error} (--ai-gateway-connect-timeout).", error_type="timeout") from error
         except TimeoutError as error:
             raise self._too_slow() from error
 
@@ -100,7 +126,7 @@ class Upstream:
             raise
 
     def _too_slow(self) -> Refusal:
-        return Refusal(
+        return ProviderFailed(
             504,
             f"the provider did not begin its answer within {self._first_byte_timeout:g} s "
             "(--ai-gateway-first-byte-timeout).",
@@ -115,12 +141,5 @@ def _edited(edit: Edit, request: UpstreamRequest) -> UpstreamRequest:
         raise Refusal(reason.status, str(reason)) from reason
 
 
-async def _signed(signer: Signer, request: UpstreamRequest) -> UpstreamRequest:
-    try:
-        return await signer.sign(request)
-    except Unsigned as reason:
-        raise Refusal(503, str(reason), error_type="upstream_unreachable") from reason
-
-
 def _bad_gateway(error: UpstreamError) -> Refusal:
-    return Refusal(502, f"{error}.", error_type="upstream_unreachable")
+    return ProviderFailed(502, f"{error}.", error_type="upstream_unreachable")

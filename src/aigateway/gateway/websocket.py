@@ -141,7 +141,7 @@ class Sockets:
         upstream = UpstreamRequest(
             method="GET",
             url=provider.url(request.route.path, request.query),
-            headers=_without_handshake(to_upstream(request.raw_headers, credential.header, told)),
+            headers=_without_handshake(to_upstream(request.raw_headers, credential.headers, told)),
             body=b"",
         )
         try:

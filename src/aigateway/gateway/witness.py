@@ -36,13 +36,22 @@ class Recording:
     """Observes an answer, and sees to it that nothing ends before what it used is on record."""
 
     def __init__(
-        self, interception: Interception, observer: Observer, *, status: int, streaming: bool, length: int | None
+        self,
+        interception: Interception,
+        observer: Observer,
+        *,
+        status: int,
+        streaming: bool,
+        length: int | None,
+        served_by: str | None = None,
     ) -> None:
+        """Take the masked credential that served, where it is not the one that the request began with."""
         self._interception = interception
         self._observer = observer
         self._status = status
         self._streaming = streaming
         self._length = length
+        self._served_by = served_by
         self._bytes = 0
         self._first_byte_ms: int | None = None
         self._begun = False
@@ -111,6 +120,7 @@ class Recording:
             error_message=message,
             response_bytes=self._bytes,
             time_to_first_byte_ms=self._first_byte_ms,
+            credential_hint=self._served_by,
             metadata=metadata,
         )
 

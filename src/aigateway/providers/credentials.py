@@ -1,4 +1,4 @@
-"""How each provider type is shown a credential, and which of the client's headers hold the person's own (spec 3.2)."""
+"""How each provider is shown a credential, and which of the client's headers hold the person's own (spec 3.2)."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ from dataclasses import dataclass
 
 from aigateway.providers.provider import Provider
 from aigateway.providers.signer import Signer
+from aigateway.providers.vendor import Vendor
 from aigateway.settings.providers import ProviderType
-from aigateway.settings.secret import Secret, mask
+from aigateway.settings.secret import mask
+
+_AZURE_HEADER = "api-key"
+_BEGINS_A_JWT = "eyJ"
 
 
 class CredentialMissing(Exception):
@@ -27,12 +31,14 @@ class Credential:
     """`centralized` or `byok`."""
     hint: str
     """Masked; empty when the provider is called without a credential."""
-    header: tuple[bytes, bytes] | None
+    headers: tuple[tuple[bytes, bytes], ...] = ()
     signer: Signer | None = None
-    """Signs instead of a header."""
+    """Signs instead of headers."""
+    place: int | None = None
+    """Which of the provider's pool it is; None for one that is not of the pool, which no other stands in for."""
 
 
-_NONE = Credential("centralized", "", None)
+_NONE = Credential("centralized", "")
 
 
 def bearer_of(authorization: str) -> str | None:
@@ -44,54 +50,75 @@ def bearer_of(authorization: str) -> str | None:
 
 
 def choose(provider: Provider, headers: Mapping[str, str], *, byok: bool) -> Credential:
-    """The person's own credential where the request is BYOK and brings one, else the provider's first key.
+    """The person's own credential where the request is BYOK and brings one, else the first usable one of the pool.
 
-    A provider without any key is called without one: local endpoints need none, and others say so themselves.
+    Where none is usable it is the pool's first. A provider without any key is called without one: local endpoints need
+    none, and others say so themselves.
 
     Raises:
-        CredentialMissing: Copilot takes nothing but the person's own token.
+        CredentialMissing: some upstreams take nothing but the person's own login.
         CredentialUnwelcome: a provider whose requests are signed takes none of them.
 
     """
-    if provider.signers:
-        return _signing(provider, headers, byok=byok)
-    if byok or provider.type is ProviderType.COPILOT:
-        own = _own(provider.type, headers)
-        if own is not None:
-            return own
-    if provider.type is ProviderType.COPILOT:
+    own = _own(provider, headers) if byok else None
+    if own is not None:
+        if provider.signers:
+            raise CredentialUnwelcome(
+                f"the provider {provider.name} is called with the organisation's own identity and takes no key of "
+                "yours. Send your gateway token as 'Authorization: Bearer', and leave out X-Coder-AI-Governance-Token."
+            )
+        return own
+    if len(provider.pool):
+        return pooled(provider, provider.pool.usable() or 0)
+    if login := _LOGINS.get(provider.vendor or provider.type):
         raise CredentialMissing(
-            "GitHub Copilot takes your own login: send its token as 'Authorization: Bearer', "
+            f"{login}: send its token as 'Authorization: Bearer', "
             "and your gateway token as 'X-Coder-AI-Governance-Token'."
         )
-    if not provider.keys:
-        return _NONE
-    return _centralized(provider.type, provider.keys[0])
+    return _NONE
 
 
-def _signing(provider: Provider, headers: Mapping[str, str], *, byok: bool) -> Credential:
-    if byok and _own(provider.type, headers) is not None:
-        raise CredentialUnwelcome(
-            f"the provider {provider.name} is called with the organisation's own identity and takes no key of yours. "
-            "Send your gateway token as 'Authorization: Bearer', and leave out X-Coder-AI-Governance-Token."
-        )
-    signer = provider.signers[0]
-    return Credential("centralized", signer.hint, None, signer)
+_LOGINS: Mapping[Vendor | ProviderType, str] = {
+    ProviderType.COPILOT: "GitHub Copilot takes your own login",
+    Vendor.CHATGPT: "ChatGPT takes your own login (for Codex: 'codex login')",
+}
+"""The upstreams that know people and not organisations."""
 
 
-def _own(provider_type: ProviderType, headers: Mapping[str, str]) -> Credential | None:
-    api_key = headers.get("x-api-key", "").strip()
-    if provider_type is ProviderType.ANTHROPIC and api_key:
-        return Credential("byok", mask(api_key), (b"x-api-key", api_key.encode("latin-1")))
+def pooled(provider: Provider, place: int) -> Credential:
+    """The credential at a place of the provider's pool."""
+    if provider.signers:
+        signer = provider.signers[place]
+        return Credential("centralized", signer.hint, signer=signer, place=place)
+    key = provider.keys[place]
+    if provider.type is ProviderType.ANTHROPIC:
+        return Credential("centralized", key.hint, _api_key("x-api-key", key.reveal()), place=place)
+    return Credential("centralized", key.hint, _bearer(provider, key.reveal()), place=place)
+
+
+def _own(provider: Provider, headers: Mapping[str, str]) -> Credential | None:
+    name = _api_key_header(provider)
+    api_key = headers.get(name, "").strip() if name else ""
+    if api_key:
+        return Credential("byok", mask(api_key), _api_key(name, api_key))
     token = bearer_of(headers.get("authorization", ""))
-    if token is not None:
-        return Credential("byok", mask(token), (b"authorization", b"Bearer " + token.encode("latin-1")))
-    return None
+    return Credential("byok", mask(token), _bearer(provider, token)) if token is not None else None
 
 
-def _centralized(provider_type: ProviderType, key: Secret) -> Credential:
-    value = key.reveal().encode()
-    header = (
-        (b"x-api-key", value) if provider_type is ProviderType.ANTHROPIC else (b"authorization", b"Bearer " + value)
-    )
-    return Credential("centralized", key.hint, header)
+def _api_key_header(provider: Provider) -> str:
+    """The header in which people's programs show a key of theirs besides `Authorization`; empty for none."""
+    if provider.type is ProviderType.ANTHROPIC:
+        return "x-api-key"
+    return _AZURE_HEADER if provider.vendor is Vendor.AZURE else ""
+
+
+def _api_key(name: str, key: str) -> tuple[tuple[bytes, bytes], ...]:
+    return ((name.encode(), key.encode("latin-1")),)
+
+
+def _bearer(provider: Provider, token: str) -> tuple[tuple[bytes, bytes], ...]:
+    """As `Authorization`; a key of Azure's in its own header too, which older parts of its API insist on."""
+    bearer = ((b"authorization", b"Bearer " + token.encode("latin-1")),)
+    if provider.vendor is Vendor.AZURE and not token.startswith(_BEGINS_A_JWT):
+        return bearer + _api_key(_AZURE_HEADER, token)
+    return bearer

@@ -49,12 +49,17 @@ class Edit(Protocol):
     def to_upstream(self, request: UpstreamRequest) -> UpstreamRequest:
         """The request as the provider is to get it, all but the signature.
 
-        Called once per request: its place, its headers and (where it is one) its credential's header are set, and
-        another attempt with another credential signs the same edited bytes.
+        Called once per request: its place and its headers are set, all but the credential's, which each attempt adds.
 
         Raises:
             NotServed: the request cannot be edited.
 
+        """
+
+    def instead(self, status: int, request: UpstreamRequest) -> UpstreamRequest | None:
+        """What to send anew where the edit itself may be what was answered with this status; None for nothing.
+
+        Called once, with the request as it was before the edit.
         """
 
     async def to_client(self, answer: UpstreamAnswer) -> UpstreamAnswer:

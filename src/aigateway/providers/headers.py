@@ -42,9 +42,9 @@ _READABLE_ENCODINGS = frozenset({b"identity", b"gzip", b"x-gzip", b"deflate", b"
 
 
 def to_upstream(
-    headers: Iterable[tuple[bytes, bytes]], credential: tuple[bytes, bytes] | None, own: OwnHeaders = ()
+    headers: Iterable[tuple[bytes, bytes]], credential: Iterable[tuple[bytes, bytes]], own: OwnHeaders = ()
 ) -> RawHeaders:
-    """The client's headers as the provider may see them, with the one credential that it is to see, and our `own`."""
+    """The client's headers as the provider may see them, with those of the one credential to be seen, and our `own`."""
     kept: RawHeaders = []
     named: frozenset[bytes] = frozenset()
     for name, value in headers:
@@ -62,8 +62,7 @@ def to_upstream(
         ours = {name for name, _ in own}
         kept = [header for header in kept if header[0] not in ours]
         kept += [(name, value) for name, value in own if value is not None]
-    if credential is not None:
-        kept.append(credential)
+    kept += credential
     return kept
 
 

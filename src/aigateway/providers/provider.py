@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from aigateway.providers.edit import EditFor
+from aigateway.providers.pool import KeyPool
 from aigateway.providers.routes import ROUTES, RouteTable
 from aigateway.providers.signer import Signer
+from aigateway.providers.vendor import Vendor, base_path_of, vendor_of
 from aigateway.settings.providers import ProviderSettings, ProviderType
 from aigateway.settings.secret import Secret
 
@@ -28,6 +30,12 @@ class Provider:
     """What signs its requests, in the order they are tried, where it takes no keys; empty for most."""
     edit_for: EditFor | None = None
     """Decides which requests get a declared edit; None where none ever does."""
+    vendor: Vendor | None = None
+    pool: KeyPool = field(init=False, compare=False)
+    """How its keys or signers do, by their place among them."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "pool", KeyPool(len(self.signers or self.keys)))
 
     def url(self, path: str, query: str) -> str:
         """The upstream URL of a path behind the routes' prefix; path and query go up as the client encoded them."""
@@ -37,13 +45,15 @@ class Provider:
 def build(settings: ProviderSettings) -> Provider:
     """Make a provider of checked settings."""
     parts = urlsplit(settings.base_url)
+    vendor = vendor_of(settings)
     provider = Provider(
         type=settings.type,
         name=settings.name,
         origin=f"{parts.scheme}://{parts.netloc}",
-        base_path=parts.path.rstrip("/"),
+        base_path=base_path_of(vendor, parts.path),
         keys=settings.keys,
         routes=ROUTES[settings.type],
+        vendor=vendor,
     )
     if settings.bedrock is None:
         return provider

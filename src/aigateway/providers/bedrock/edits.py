@@ -56,6 +56,9 @@ class InvokeEdit:
         self._removed = edited.removed
         return UpstreamRequest(request.method, self._url, _headers(request), edited.body)
 
+    def instead(self, status: int, request: UpstreamRequest) -> None:
+        """See `Edit`: Bedrock takes nothing else."""
+
     async def to_client(self, answer: UpstreamAnswer) -> UpstreamAnswer:
         """See `Edit`."""
         said = ", ".join(self._removed).encode("ascii", "replace")
@@ -89,6 +92,9 @@ class CountEdit:
         wrapped = {"input": {"invokeModel": {"body": base64.b64encode(_with_limit(edited)).decode()}}}
         url = f"{self._endpoint}/model/{quote(self._counting, safe='')}/count-tokens"
         return UpstreamRequest("POST", url, _headers(request), msgspec.json.encode(wrapped))
+
+    def instead(self, status: int, request: UpstreamRequest) -> None:
+        """See `Edit`: Bedrock takes nothing else."""
 
     async def to_client(self, answer: UpstreamAnswer) -> UpstreamAnswer:
         """See `Edit`."""

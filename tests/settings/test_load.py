@@ -10,11 +10,13 @@ from aigateway.settings.errors import ConfigurationError
 from aigateway.settings.load import default_data_dir, load
 from aigateway.settings.model import (
     Address,
+    AuditFailure,
     CircuitBreakerSettings,
     GatewaySettings,
     HttpSettings,
     LoggingSettings,
     MetricsSettings,
+    OnDisconnect,
     Settings,
     TlsSettings,
     TokenSettings,
@@ -46,6 +48,10 @@ def test_defaults(operator):
             dump_dir=None,
             dump_max_file_size=64 * 2**20,
             dump_max_total_size=2**30,
+            shutdown_delay=timedelta(),
+            on_disconnect=OnDisconnect.CANCEL,
+            audit_failure=AuditFailure.BLOCK,
+            journal_max_size=10 * 2**30,
         ),
         tokens=TokenSettings(
             session_duration=timedelta(hours=24),
@@ -58,6 +64,7 @@ def test_defaults(operator):
         metrics=MetricsSettings(enabled=False, address=Address("127.0.0.1", 2112)),
         tracing=TracingSettings(enabled=False, honeycomb_api_key=None, capture_logs=False),
         data_dir=Path("/data/aigateway"),
+        workers=1,
         dev=False,
         providers=(),
         unusable_providers=(),
@@ -104,6 +111,10 @@ def test_every_option_can_be_set(operator):
             "--ai-gateway-dump-dir": "/dumps",
             "--ai-gateway-dump-max-file-size": "1KiB",
             "--ai-gateway-dump-max-total-size": "1MiB",
+            "--ai-gateway-shutdown-delay": "5s",
+            "--ai-gateway-on-disconnect": "drain",
+            "--ai-gateway-audit-failure": "Allow",
+            "--ai-gateway-journal-max-size": "1MiB",
             "--tls-enable": "true",
             "--tls-address": ":443",
             "--tls-cert-file": "/tls/cert.pem",
@@ -115,6 +126,7 @@ def test_every_option_can_be_set(operator):
             "--trace-honeycomb-api-key": "hc-key",
             "--trace-logs": "true",
             "--data-dir": "/state",
+            "--workers": "3",
             "--dev": "true",
         }
     )
@@ -145,6 +157,10 @@ def test_every_option_can_be_set(operator):
         dump_dir=Path("/dumps"),
         dump_max_file_size=2**10,
         dump_max_total_size=2**20,
+        shutdown_delay=timedelta(seconds=5),
+        on_disconnect=OnDisconnect.DRAIN,
+        audit_failure=AuditFailure.ALLOW,
+        journal_max_size=2**20,
     )
     assert settings.tokens == TokenSettings(
         session_duration=timedelta(hours=1),
@@ -161,7 +177,7 @@ def test_every_option_can_be_set(operator):
     )
     assert settings.metrics == MetricsSettings(enabled=True, address=Address("", 9090))
     assert settings.tracing == TracingSettings(enabled=True, honeycomb_api_key=Secret("hc-key"), capture_logs=True)
-    assert (settings.data_dir, settings.dev) == (Path("/state"), True)
+    assert (settings.data_dir, settings.workers, settings.dev) == (Path("/state"), 3, True)
     assert [(p.name, p.base_url, p.keys[0].reveal()) for p in settings.providers] == [
         ("openai", "https://openai.example.com/v1", "sk-openai"),
         ("anthropic", "https://anthropic.example.com", "sk-anthropic"),
@@ -433,3 +449,9 @@ def test_an_empty_folder_means_no_dumps(operator, text):
 def test_a_pattern_that_python_may_read_otherwise_one_day_is_taken(operator):
     (pattern,) = operator.sets(flags={"--log-filter": "[[]"}).logging.filter
     assert pattern.search("[")
+
+
+@pytest.mark.parametrize("word", ["maybe", "", "block,allow"])
+def test_a_word_that_is_none_of_the_choices_is_refused_with_the_choices(operator, word):
+    with pytest.raises(ConfigurationError, match="write block or allow"):
+        operator.sets(yaml=f'ai_gateway: {{audit_failure: "{word}"}}')

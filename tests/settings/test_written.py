@@ -19,6 +19,8 @@ SAMPLES = {
     "regex": r'a{1,2}"\d',
     "header": "X-Who",
     "secret": "sk-hidden-0123456789",
+    "block|allow": "allow",
+    "cancel|drain": "drain",
 }
 ON_BEDROCK = {
     "bedrock.region": "eu-central-1",

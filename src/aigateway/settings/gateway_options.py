@@ -5,6 +5,7 @@ from __future__ import annotations
 from aigateway.settings import kinds
 from aigateway.settings.bedrock import DEFAULT_MODEL, DEFAULT_SMALL_FAST_MODEL
 from aigateway.settings.kinds import Kind
+from aigateway.settings.model import AuditFailure, OnDisconnect
 from aigateway.settings.option import Group, Names, Option
 from aigateway.settings.providers import DEFAULT_BASE_URLS, ProviderType
 
@@ -115,6 +116,21 @@ GATEWAY_OPTIONS: tuple[Option, ...] = (
         kinds.PERIOD,
         "30s",
         "How long requests in flight may go on when the server is told to stop.",
+        renamed=False,
+    ),
+    _gateway(
+        "shutdown-delay",
+        kinds.PERIOD,
+        "0s",
+        "How long the server serves on when it is told to stop, with /readyz saying no, so that balancers notice.",
+        renamed=False,
+    ),
+    _gateway(
+        "on-disconnect",
+        kinds.choice(OnDisconnect),
+        "cancel",
+        "When a client goes away in the middle of an answer: close the connection to the provider at once, or read on "
+        "for at most 30 s to learn what the answer used.",
         renamed=False,
     ),
     _gateway(
@@ -313,6 +329,24 @@ GATEWAY_OPTIONS: tuple[Option, ...] = (
         "Log every record too, with the message `interception log`. Prompts are then in the log.",
         group=Group.RECORDS,
         renamed=True,
+    ),
+    _gateway(
+        "audit-failure",
+        kinds.choice(AuditFailure),
+        "block",
+        "When a request cannot be put on record (disk full, journal at its largest size): refuse it with 503, "
+        "or serve it unrecorded and count it.",
+        group=Group.RECORDS,
+        renamed=False,
+    ),
+    _gateway(
+        "journal-max-size",
+        kinds.SIZE,
+        "10GiB",
+        "How large the journal of one process may grow while the database is away; then no new request can be put on "
+        "record.",
+        group=Group.RECORDS,
+        renamed=False,
     ),
     _gateway(
         "dump-dir",

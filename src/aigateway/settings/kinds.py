@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
@@ -162,6 +163,19 @@ def _url_or_none(text: str) -> str | None:
 
 def _word_or_none(text: str) -> str | None:
     return text.strip() or None
+
+
+def choice(of: type[StrEnum]) -> Kind:
+    """One of a few words."""
+    words = [str(member) for member in of]
+
+    def parse(text: str) -> StrEnum:
+        word = text.strip().lower()
+        if word not in words:
+            raise ValueError(f"not one of the words that it can be; write {' or '.join(words)}")
+        return of(word)
+
+    return Kind("|".join(words), parse)
 
 
 def actor_header(default: str) -> Kind:

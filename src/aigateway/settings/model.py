@@ -5,10 +5,29 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
 from pathlib import Path
 
 from aigateway.settings.providers import ProviderSettings, UnusableProvider
 from aigateway.settings.secret import Secret
+
+
+class AuditFailure(StrEnum):
+    """What becomes of a request that cannot be put on record."""
+
+    BLOCK = "block"
+    """It is refused with 503."""
+    ALLOW = "allow"
+    """It is served, and counted as unrecorded."""
+
+
+class OnDisconnect(StrEnum):
+    """What becomes of a provider's answer whose client has gone."""
+
+    CANCEL = "cancel"
+    """The connection to the provider is closed at once."""
+    DRAIN = "drain"
+    """It is read on for a while, to learn what it used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +97,9 @@ class GatewaySettings:
     """Between two pieces of an answer."""
     shutdown_timeout: timedelta
     """For requests in flight when the server is told to stop."""
+    shutdown_delay: timedelta
+    """Before that, for balancers to notice that `/readyz` says no; new requests are served meanwhile."""
+    on_disconnect: OnDisconnect
     circuit_breaker: CircuitBreakerSettings | None
     """None when the operator did not enable it."""
     send_actor_headers: bool
@@ -89,6 +111,9 @@ class GatewaySettings:
     """How long records live; None for ever."""
     structured_logging: bool
     """Whether records are logged as well."""
+    audit_failure: AuditFailure
+    journal_max_size: int
+    """Bytes of one process's journal, beyond which nothing new is put on record until rows were shipped."""
     dump_dir: Path | None
     """Where API dumps go; absolute, perhaps not there yet; None for no dumps."""
     dump_max_file_size: int
@@ -152,6 +177,8 @@ class Settings:
     tracing: TracingSettings
     data_dir: Path
     """The folder of the embedded database and the journal; absolute, perhaps not there yet."""
+    workers: int
+    """Processes that serve; positive."""
     dev: bool
     """For trying out: `gateway.enabled` is True unless set, and the server adds simulated providers."""
     providers: tuple[ProviderSettings, ...]

@@ -204,6 +204,14 @@ SERVER_OPTIONS: tuple[Option, ...] = (
         group=Group.SERVER,
     ),
     Option(
+        field="workers",
+        names=Names("--workers", "CODER_AI_GATEWAY_WORKERS", "ai_gateway.workers"),
+        kind=kinds.COUNT,
+        default="1",
+        help="How many processes serve, to use more than one core. Each has a port for metrics, one after the other.",
+        group=Group.SERVER,
+    ),
+    Option(
         field="dev",
         names=Names("--dev"),
         kind=kinds.SWITCH,

@@ -71,7 +71,8 @@ Paste one of these; the answer streams at once:
 
 See what was recorded:
 
-  curl -H 'Coder-Session-Token: {account.token}' {base}/interceptions
+  aigateway login {url} --token {account.token}
+  aigateway ai-gateway interceptions list -o table
 
 Claude Code:
 

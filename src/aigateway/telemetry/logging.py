@@ -23,7 +23,7 @@ _LEVELS = {"WARNING": "WARN", "NOTSET": "DEBUG"}
 """Levels of the standard library that we call otherwise."""
 _TOO_TALKATIVE = ("botocore", "sqlalchemy", "urllib3")
 """Libraries whose debug entries repeat what is stored or signed: prompts, hashes of passwords and tokens."""
-_TELL_NO_NEWS = ("uvicorn", "alembic.runtime.plugins")
+_TELL_NO_NEWS = ("uvicorn", "alembic")
 """Libraries whose informational entries only repeat what ours say."""
 _EXIT_SECONDS = 2.0
 

@@ -23,11 +23,13 @@ from aigateway.audit.structured_log import StructuredLog
 from aigateway.gateway.admit import Admitter
 from aigateway.gateway.aiohttp_socket import AiohttpSockets
 from aigateway.gateway.aiohttp_transport import AiohttpTransport
+from aigateway.gateway.breakers import Breakers
 from aigateway.gateway.endpoint import Endpoint
 from aigateway.gateway.inflight import InFlight
 from aigateway.gateway.intercept import Interceptor
 from aigateway.gateway.passthrough import PassThrough
 from aigateway.gateway.rate import RateLimiter
+from aigateway.gateway.socket_upstream import SocketUpstream
 from aigateway.gateway.transport import Transport
 from aigateway.gateway.upstream import Upstream
 from aigateway.gateway.websocket import Sockets
@@ -54,6 +56,7 @@ class Services:
     admitter: Admitter
     in_flight: InFlight
     providers: dict[str, Provider]
+    breakers: Breakers
     endpoint: Endpoint
     sockets: Sockets
     observing: Observing
@@ -149,7 +152,9 @@ def _wire(
         transport,
         first_byte_timeout=seconds(settings.first_byte_timeout),
         idle_timeout=seconds(settings.idle_timeout),
+        events=observed.events,
     )
+    breakers = Breakers(settings.circuit_breaker, observed.events)
     in_flight = InFlight()
     admitter = Admitter(settings.max_concurrency, settings.max_body_size)
     authenticator = Authenticator(store, sliding_sessions=not everything.tokens.disable_session_refresh)
@@ -163,6 +168,7 @@ def _wire(
         max_body_size=settings.max_body_size,
         actor_headers=told,
         dumps=dumps,
+        breakers=breakers,
     )
     pass_through = PassThrough(upstream=upstream, in_flight=in_flight, actor_headers=told, dumps=dumps)
     endpoint = Endpoint(
@@ -180,7 +186,7 @@ def _wire(
         admitter=admitter,
         authenticator=authenticator,
         recorder=recorder,
-        transport=socket_transport,
+        upstream=SocketUpstream(socket_transport, observed.events),
         in_flight=in_flight,
         actor_headers=told,
         allow_byok=settings.allow_byok,
@@ -195,6 +201,7 @@ def _wire(
         admitter=admitter,
         in_flight=in_flight,
         providers=providers,
+        breakers=breakers,
         endpoint=endpoint,
         sockets=sockets,
         observing=observed,

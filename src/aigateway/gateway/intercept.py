@@ -9,6 +9,7 @@ from aigateway.audit.dumps.dumps import Dumps, Series
 from aigateway.audit.journal import JournalUnavailable
 from aigateway.audit.recorder import UNKNOWN_MODEL, Interception, Outcome, Records
 from aigateway.gateway.body import view
+from aigateway.gateway.breakers import Breakers
 from aigateway.gateway.credentials import credential_of
 from aigateway.gateway.edits import edit_for
 from aigateway.gateway.exchange import Exchange, Interrupted, Reason
@@ -60,6 +61,7 @@ class Interceptor:
         max_body_size: int,
         actor_headers: ActorHeaders,
         dumps: Dumps | None = None,
+        breakers: Breakers | None = None,
     ) -> None:
         self._recorder = recorder
         self._upstream = upstream
@@ -67,6 +69,7 @@ class Interceptor:
         self._max_body_size = max_body_size
         self._actor_headers = actor_headers
         self._dumps = dumps
+        self._breakers = breakers or Breakers()
 
     async def run(self, request: Request, api: ApiFormat, receive: Receive, send: Send) -> None:
         """Serve one request.
@@ -114,7 +117,7 @@ class Interceptor:
         interception, edit = opened.interception, opened.edit
         try:
             with exchange.interruptible():
-                served = await self._upstream.call(request, opened.credential, self._told(request), opened.dumps, edit)
+                served = await self._call(request, opened)
         except Interrupted as interrupted:
             if interrupted.reason is Reason.CLIENT_GONE:
                 interception.close(
@@ -127,6 +130,15 @@ class Interceptor:
         recording = _recording(opened, api, served)
         relay = Relay(served.answer, send, api, recording, outgoing)
         await relay.run(exchange, headers, self._upstream.idle_timeout)
+
+    async def _call(self, request: Request, opened: _Opened) -> Served:
+        route = request.route
+        endpoint = route.provider.routes.prefix + route.path
+        with self._breakers.guard(route.provider.name, endpoint, opened.model) as verdict:
+            told = self._told(request)
+            served = await self._upstream.call(request, opened.credential, told, opened.dumps, opened.edit)
+            verdict.answered(served.answer.status, centralized=served.credential.kind == "centralized")
+            return served
 
     def _told(self, request: Request) -> OwnHeaders:
         actor = request.actor

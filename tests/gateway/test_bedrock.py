@@ -12,7 +12,7 @@ import pytest
 from aigateway.settings.bedrock import DEFAULT_MODEL, DEFAULT_SMALL_FAST_MODEL, AccessKey, BedrockProtocol
 from aigateway.settings.secret import Secret
 from tests.gateway.stage import MESSAGES, TOKEN
-from tests.support.bedrock import on_bedrock
+from tests.support.bedrock import PAIR, on_bedrock
 from tests.support.fake_bedrock import ACCESS_KEY, BEARER, SECRET, FakeBedrock, Plan
 
 ASKED = MESSAGES | {"model": "claude-sonnet-4-5"}
@@ -319,6 +319,15 @@ async def test_a_wrong_secret_is_told_as_aws_tells_it(stage, bedrock):
     stage.providers["anthropic"] = on_bedrock(bedrock.url, keys=(AccessKey(Secret(ACCESS_KEY), Secret(SECRET + "x")),))
     answer = await stage.ask(PATH, ASKED)
     assert (answer.status, answer.error["type"]) == (403, "authentication_error")
+
+
+async def test_the_next_pair_serves_where_one_is_refused_or_throttled(stage, bedrock):
+    gone = AccessKey(Secret("AKIAGONE000000000000"), Secret("gone"))
+    stage.providers["anthropic"] = on_bedrock(bedrock.url, keys=(gone, PAIR))
+    assert (await stage.ask(PATH, ASKED | {"stream": True})).status == 200
+    assert bedrock.last.access_key == ACCESS_KEY
+    begun, ended, *_ = await stage.record()
+    assert (begun.credential_hint, ended.credential_hint) == ("AKIA...0000", "AKIA...MPLE")
 
 
 async def test_the_api_key_of_the_environment_is_used_as_awss_sdks_use_it(stage, bedrock, monkeypatch):

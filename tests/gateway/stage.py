@@ -13,6 +13,7 @@ from aigateway.audit.journal import Journal
 from aigateway.audit.recorder import Recorder
 from aigateway.gateway.admit import Admitter
 from aigateway.gateway.aiohttp_transport import AiohttpTransport
+from aigateway.gateway.breakers import Breakers
 from aigateway.gateway.endpoint import Endpoint
 from aigateway.gateway.inflight import InFlight
 from aigateway.gateway.intercept import Interceptor
@@ -137,6 +138,7 @@ class Stage:
         self.dumps = None
         self.rate_limiter = None
         self.observing = Observing(None, None)
+        self.breakers = Breakers()
 
     @property
     def app(self):
@@ -145,6 +147,7 @@ class Stage:
             watched.transport(self.transport),
             first_byte_timeout=self.first_byte_timeout,
             idle_timeout=self.idle_timeout,
+            events=watched.events,
         )
         interceptor = Interceptor(
             recorder=watched.recorder(Recorder(self.journal)),
@@ -153,6 +156,7 @@ class Stage:
             max_body_size=self.admitter.max_body_size,
             actor_headers=self.actor_headers,
             dumps=self.dumps,
+            breakers=self.breakers,
         )
         pass_through = PassThrough(
             upstream=upstream, in_flight=self.in_flight, actor_headers=self.actor_headers, dumps=self.dumps

@@ -15,6 +15,7 @@ from aigateway.app.listener import Server, base_url, bind
 from aigateway.app.socket_protocol import SocketProtocol
 from aigateway.audit.recorder import Recorder
 from aigateway.gateway.aiohttp_socket import AiohttpSockets
+from aigateway.gateway.socket_upstream import SocketUpstream
 from aigateway.gateway.websocket import Sockets
 from aigateway.settings.model import Address
 from aigateway.store.records import InterceptionEnd, InterceptionStart, PromptUsage, TokenUsage, ToolUsage
@@ -44,7 +45,7 @@ class SocketStage:
             admitter=stage.admitter,
             authenticator=stage.tokens,
             recorder=self.recorder,
-            transport=self.transport,
+            upstream=SocketUpstream(self.transport),
             in_flight=stage.in_flight,
             actor_headers=stage.actor_headers,
             allow_byok=stage.allow_byok,

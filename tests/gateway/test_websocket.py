@@ -132,6 +132,44 @@ async def test_a_provider_that_hangs_at_the_handshake_is_426(sockets):
     assert status == 426
 
 
+@pytest.mark.parametrize("status", [401, 429])
+async def test_the_next_key_opens_the_socket_where_one_does_not(sockets, status):
+    seen = []
+
+    async def answer(request):
+        seen.append(request.headers["authorization"])
+        if seen[-1].endswith("first"):
+            return web.Response(status=status, headers={"retry-after": "7"})
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        await socket.receive()
+        await socket.send_json({"type": "response.completed", "response": {"id": "r"}})
+        await socket.receive()
+        return socket
+
+    application = web.Application()
+    application.router.add_get("/v1/responses", answer)
+    async with served(application) as url:
+        keys = ("sk-first", "sk-second")
+        sockets.stage.providers["openai"] = provider("openai", base_url=f"{url}/v1", keys=keys)
+        for _ in range(2):
+            async with await sockets.open() as socket:
+                await ask(socket, create())
+    assert seen == ["Bearer sk-first", "Bearer sk-second", "Bearer sk-second"]
+    (begun, *_), _ = await sockets.turns()
+    assert begun.credential_hint == sockets.stage.providers["openai"].keys[1].hint
+
+
+async def test_a_pool_without_a_usable_key_is_426(sockets):
+    sim = sockets.stage.sim
+    sockets.stage.providers["openai"] = provider("openai", base_url=f"{sim.url}/v1", keys=("sk-first", "sk-second"))
+    status, _, body = await sockets.refusal(headers={"x-sim-scenario": "error-429"})
+    assert status == 426
+    assert "rate limit" in body["error"]["message"]
+    assert "sk-" not in body["error"]["message"]
+    assert len(sim.requests) == 2
+
+
 async def test_a_redirect_is_not_followed_with_the_key(sockets):
     seen = []
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import aiohttp
 from aiohttp import WSMsgType
@@ -95,7 +95,8 @@ class AiohttpSockets:
         except TimeoutError as error:
             raise NotUpgraded("the provider did not open it in time") from error
         except aiohttp.WSServerHandshakeError as error:
-            raise NotUpgraded(f"the provider answered {error.status}") from error
+            headers = [(name.encode(), value.encode("utf-8", "surrogateescape")) for name, value in _told(error)]
+            raise NotUpgraded(f"the provider answered {error.status}", status=error.status, headers=headers) from error
         except (aiohttp.ClientError, OSError, asyncio.IncompleteReadError) as error:
             raise NotUpgraded(f"the provider could not be reached: {words(error)}") from error
         answer = socket._response  # noqa: SLF001 - the only way to the headers of the handshake
@@ -131,7 +132,12 @@ async def _refuse_redirect(
 ) -> None:
     """A credential goes nowhere else than where it was configured to go."""
     redirect.response.close()
-    raise NotUpgraded(f"the provider answered {redirect.response.status}")
+    status = redirect.response.status
+    raise NotUpgraded(f"the provider answered {status}", status=status)
+
+
+def _told(error: aiohttp.WSServerHandshakeError) -> Iterable[tuple[str, str]]:
+    return error.headers.items() if error.headers is not None else ()
 
 
 def _failure(error: object) -> str:

@@ -13,6 +13,12 @@ from aigateway.providers.upstream import UpstreamRequest
 class NotUpgraded(UpstreamError):
     """No WebSocket, for whatever reason: the provider does not speak it here, or cannot be reached."""
 
+    def __init__(self, message: str, *, status: int | None = None, headers: Sequence[tuple[bytes, bytes]] = ()) -> None:
+        super().__init__(message)
+        self.status = status
+        """Of the provider's answer; None when there was none."""
+        self.headers = headers
+
 
 @dataclass(frozen=True, slots=True)
 class Farewell:

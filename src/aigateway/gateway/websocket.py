@@ -23,24 +23,19 @@ from aigateway.gateway.rate import RateLimiter
 from aigateway.gateway.refusal import Refusal, bug, no_background, stopping
 from aigateway.gateway.request import Receive, Request, Send, header_map
 from aigateway.gateway.socket_relay import SocketRelay
-from aigateway.gateway.socket_transport import Farewell, NotUpgraded, SocketTransport, UpstreamSocket
+from aigateway.gateway.socket_transport import Farewell, UpstreamSocket
+from aigateway.gateway.socket_upstream import SocketUpstream, use_post, without_handshake
 from aigateway.gateway.turns import Turns
 from aigateway.providers.actor_headers import ActorHeaders
 from aigateway.providers.credentials import Credential
-from aigateway.providers.headers import RawHeaders, to_client, to_upstream
+from aigateway.providers.headers import to_client
 from aigateway.providers.provider import Provider
 from aigateway.providers.routes import Intercepted
-from aigateway.providers.upstream import UpstreamRequest
 from aigateway.telemetry.logging import get_logger
 from aigateway.wire.facts import ApiFormat
 from aigateway.wire.request import ASKS, ClientMessage
 
 _log = get_logger("gateway")
-
-_OF_THE_HANDSHAKE = b"sec-websocket-"
-"""Headers that each side's library says for itself."""
-_LARGEST_MESSAGE = 256 * 1024 * 1024
-"""Bytes of one message of a provider: a message is held whole, so that some limit is needed."""
 
 
 class Sockets:
@@ -53,7 +48,7 @@ class Sockets:
         admitter: Admitter,
         authenticator: Authenticates,
         recorder: Records,
-        transport: SocketTransport,
+        upstream: SocketUpstream,
         in_flight: InFlight,
         actor_headers: ActorHeaders,
         allow_byok: bool,
@@ -65,7 +60,7 @@ class Sockets:
         self._admitter = admitter
         self._authenticator = authenticator
         self._recorder = recorder
-        self._transport = transport
+        self._upstream = upstream
         self._in_flight = in_flight
         self._actor_headers = actor_headers
         self._allow_byok = allow_byok
@@ -95,10 +90,9 @@ class Sockets:
 
     async def _serve(self, scope: dict[str, Any], client: ClientSocket, exchange: Exchange) -> None:
         request = await self._request(scope)
-        credential = credential_of(request)
         try:
             with exchange.interruptible():
-                provider = await self._connect(request, credential, scope["subprotocols"])
+                provider, credential = await self._connect(request, scope["subprotocols"])
         except Interrupted:
             raise stopping() from None
         turns = Turns(self._recorder, request, credential)
@@ -106,7 +100,7 @@ class Sockets:
             relay = SocketRelay(client, provider, turns, partial(self._admit, request), exchange, self._idle_timeout)
             if self._admitter.closing:
                 raise stopping()
-            await client.accept(_without_handshake(to_client(provider.headers)), provider.subprotocol)
+            await client.accept(without_handshake(to_client(provider.headers)), provider.subprotocol)
             await relay.run()
         finally:
             turns.cut("interrupted", "The gateway broke off.")
@@ -117,7 +111,7 @@ class Sockets:
         admission = await self._authenticate(headers)
         route = routing.find(self._providers, "GET", scope["raw_path"])
         if not isinstance(route.kind, Intercepted) or route.kind.api is not ApiFormat.RESPONSES:
-            raise _use_post("WebSocket is not relayed here, use POST.")
+            raise use_post("only the Responses API has it.")
         return Request(
             method="GET",
             query=scope["query_string"].decode("latin-1"),
@@ -135,20 +129,10 @@ class Sockets:
             self._rate_limiter.check(admission.actor.api_key_id)
         return admission
 
-    async def _connect(self, request: Request, credential: Credential, subprotocols: list[str]) -> UpstreamSocket:
+    async def _connect(self, request: Request, subprotocols: list[str]) -> tuple[UpstreamSocket, Credential]:
         provider, actor = request.route.provider, request.actor
         told = self._actor_headers.telling(provider.type, actor.user_id, actor.username, actor.email)
-        upstream = UpstreamRequest(
-            method="GET",
-            url=provider.url(request.route.path, request.query),
-            headers=_without_handshake(to_upstream(request.raw_headers, credential.headers, told)),
-            body=b"",
-        )
-        try:
-            return await self._transport.open_socket(upstream, subprotocols, _LARGEST_MESSAGE)
-        except NotUpgraded as error:
-            _log.info("a provider opens no WebSocket", provider=provider.name, reason=str(error))
-            raise _use_post(f"WebSocket is not to be had here, use POST: {error}.") from error
+        return await self._upstream.open(request, credential_of(request), told, subprotocols)
 
     async def _admit(self, opening: Request, message: ClientMessage) -> None:
         """Let a message in. Whoever opened the socket may have lost their token since.
@@ -162,11 +146,3 @@ class Sockets:
             raise stopping()
         if message.facts.background:
             raise no_background()
-
-
-def _use_post(message: str) -> Refusal:
-    return Refusal(426, message, headers=((b"upgrade", b"HTTP/1.1"),))
-
-
-def _without_handshake(headers: RawHeaders) -> RawHeaders:
-    return [header for header in headers if not header[0].startswith(_OF_THE_HANDSHAKE)]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import sqlite3
 import stat
@@ -13,6 +14,7 @@ import textwrap
 import pytest
 
 from aigateway.audit.journal import Journal, JournalUnavailable
+from aigateway.audit.journals import Journals, holder
 from tests.audit.rows import end, start
 
 
@@ -200,3 +202,72 @@ async def kept_in(path):
     kept = {entry.records[0].interception_id for entry in await journal.entries(10**6)}
     await journal.close()
     return kept
+
+
+async def test_at_its_size_cap_requests_that_are_on_record_are_ended_and_readiness_is_refused(tmp_path):
+    journal = Journal(tmp_path / "journal.sqlite3", max_size=100_000)
+    await journal.open()
+    await journal.append([start("running")])
+    with contextlib.suppress(JournalUnavailable):
+        while True:
+            await journal.append([start("x" * 10_000)])
+    with pytest.raises(JournalUnavailable, match="--ai-gateway-journal-max-size"):
+        await journal.check_writable()
+    await journal.append([end("running")])
+    (entry, *_) = await journal.entries(1)
+    await journal.reject(entry.seq, "too full to move?")
+    assert await journal.rejected() == 1
+    await journal.close()
+
+
+def gone(path):
+    for suffix in ("", "-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize("what", ["file", "log", "folder"])
+async def test_a_journal_that_is_removed_under_us_is_made_anew_with_all_that_was_in_it(tmp_path, what):
+    journals = Journals(tmp_path / "journal")
+    claim = journals.claim()
+    journal = Journal(claim.path, hold=claim.renew)
+    await journal.open()
+    await journal.append([start("before")])
+    match what:
+        case "file":
+            gone(claim.path)
+        case "log":
+            claim.path.with_name(claim.path.name + "-wal").unlink()
+        case "folder":
+            shutil.rmtree(journals.folder)
+    await journal.append([start("after")])
+    assert holder(claim.path) == os.getpid()
+    assert list(journals.orphans()) == []
+    # What another process would find after a crash:
+    with contextlib.closing(sqlite3.connect(f"file:{claim.path}?mode=ro", uri=True)) as found:
+        bodies = b"".join(body for (body,) in found.execute("SELECT records FROM entries ORDER BY seq"))
+    assert b"before" in bodies
+    assert b"after" in bodies
+    assert stat.S_IMODE(claim.path.stat().st_mode) == 0o600
+    assert sorted(path.name for path in journals.folder.iterdir()) == [
+        "0.lock", "0.sqlite3", "0.sqlite3-shm", "0.sqlite3-wal"
+    ]  # fmt: skip
+    await journal.append([end("before")])
+    assert [entry.seq for entry in await journal.entries(10)] == [1, 2, 3]
+    await journal.close()
+    claim.release()
+
+
+async def test_a_name_that_another_process_took_meanwhile_is_not_written_to(tmp_path):
+    journals = Journals(tmp_path / "journal")
+    claim = journals.claim()
+    journal = Journal(claim.path, hold=claim.renew)
+    await journal.open()
+    shutil.rmtree(journals.folder)
+    other = Journals(tmp_path / "journal").claim()
+    assert other.path == claim.path
+    with pytest.raises(JournalUnavailable, match="took its name"):
+        await journal.append([start("a")])
+    other.release()
+    await journal.append([start("b")])
+    assert await journal.backlog() == 1
+    await journal.close()

@@ -11,6 +11,7 @@ import pytest
 
 from aigateway.audit.journal import Journal, JournalUnavailable
 from aigateway.audit.journals import Journals, holder
+from aigateway.telemetry.logging import flush
 from tests.audit.rows import start
 
 
@@ -78,6 +79,7 @@ async def test_a_corrupted_journal_is_set_aside_loudly_and_kept(journals, capfd)
     assert not again.path.exists()
     (broken,) = journals.broken()
     assert broken.read_bytes() == content
+    flush()
     assert "set aside" in capfd.readouterr().err
 
 

@@ -15,7 +15,11 @@ from aigateway.telemetry.metrics import MOST_MODELS, Metrics, Readings
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "metrics.md"
 READINGS = Readings(
-    journal_failures=lambda: 1, ship_failures=lambda: 2, records_rejected=lambda: 3, log_entries_lost=lambda: 4
+    journal_failures=lambda: 1,
+    ship_failures=lambda: 2,
+    records_rejected=lambda: 3,
+    unrecorded_requests=lambda: 5,
+    log_entries_lost=lambda: 4,
 )
 
 
@@ -39,8 +43,8 @@ def test_what_runs():
 def test_what_others_count_is_read_at_the_scrape():
     metrics = Metrics()
     metrics.read_from(READINGS)
-    names = ("journal_failures", "ship_failures", "records_rejected", "log_entries_lost")
-    assert [sample(metrics, f"coder_ai_gateway_{name}_total") for name in names] == [1, 2, 3, 4]
+    names = ("journal_failures", "ship_failures", "records_rejected", "log_entries_lost", "unrecorded_requests")
+    assert [sample(metrics, f"coder_ai_gateway_{name}_total") for name in names] == [1, 2, 3, 4, 5]
 
 
 def test_circuit_breakers():

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Protocol
 
 import msgspec
 
-from aigateway.audit.journal import Journal, JournalUnavailable
+from aigateway.audit.journal import JournalUnavailable
 from aigateway.gateway.admit import Admitter
 from aigateway.providers.provider import Provider
 from aigateway.settings.providers import ProviderType
@@ -27,13 +28,20 @@ class Readiness(msgspec.Struct):
     checks: dict[str, Check]
 
 
+class Writable(Protocol):
+    """What records are put on: the journal, or another around it."""
+
+    async def check_writable(self) -> None:
+        """Raises `JournalUnavailable` while requests are refused because they cannot be put on record."""
+
+
 class Health:
     """Looks at what serving depends on, at the time of the question."""
 
     def __init__(
         self,
         *,
-        journal: Journal,
+        journal: Writable,
         store: Store,
         admitter: Admitter,
         providers: Mapping[str, Provider],

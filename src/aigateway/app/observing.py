@@ -15,6 +15,7 @@ from aigateway.app.listener import base_url, bind
 from aigateway.audit.journal import Journal, JournalUnavailable
 from aigateway.audit.recorder import Records
 from aigateway.audit.shipper import Shipper
+from aigateway.audit.unrecorded import LenientJournal
 from aigateway.gateway.intercept import Intercepts
 from aigateway.gateway.passthrough import PassesThrough
 from aigateway.gateway.transport import Transport
@@ -89,7 +90,9 @@ class Observing:
             transport = TracedTransport(transport)
         return transport
 
-    def services(self, providers: Iterable[Provider], journal: Journal, shipper: Shipper) -> None:
+    def services(
+        self, providers: Iterable[Provider], journal: Journal, shipper: Shipper, records: Journal | LenientJournal
+    ) -> None:
         """Name the providers, and read from the services what they know themselves."""
         if self.metrics:
             from aigateway.telemetry.metrics import Readings
@@ -101,6 +104,7 @@ class Observing:
                     journal_failures=lambda: journal.failures,
                     ship_failures=lambda: shipper.failures,
                     records_rejected=lambda: shipper.rejected,
+                    unrecorded_requests=lambda: records.unrecorded,
                     log_entries_lost=logging.lost,
                 )
             )

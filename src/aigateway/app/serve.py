@@ -92,7 +92,7 @@ async def _serve(
         gateway = settings.gateway
         application = Application(
             health=Health(
-                journal=services.journal,
+                journal=services.records,
                 store=services.store,
                 admitter=services.admitter,
                 providers=services.providers,

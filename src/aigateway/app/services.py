@@ -20,6 +20,7 @@ from aigateway.audit.recorder import Recorder
 from aigateway.audit.retention import Retention
 from aigateway.audit.shipper import Shipper
 from aigateway.audit.structured_log import StructuredLog
+from aigateway.audit.unrecorded import LenientJournal
 from aigateway.gateway.admit import Admitter
 from aigateway.gateway.aiohttp_socket import AiohttpSockets
 from aigateway.gateway.aiohttp_transport import AiohttpTransport
@@ -35,7 +36,7 @@ from aigateway.gateway.upstream import Upstream
 from aigateway.gateway.websocket import Sockets
 from aigateway.providers.actor_headers import actor_headers
 from aigateway.providers.provider import Provider, build
-from aigateway.settings.model import Settings
+from aigateway.settings.model import AuditFailure, Settings
 from aigateway.settings.providers import ProviderSettings
 from aigateway.store.beginnings import beginnings
 from aigateway.store.engine import Store
@@ -51,6 +52,8 @@ class Services:
 
     store: Store
     journal: Journal
+    records: Journal | LenientJournal
+    """Where the data plane puts records: the journal, or what keeps its failures from requests."""
     shipper: Shipper
     authenticator: Authenticator
     admitter: Admitter
@@ -87,7 +90,7 @@ async def running(
         journals = Journals(settings.data_dir / "journal")
         claim = journals.claim()
         stack.callback(claim.release)
-        journal = Journal(claim.path)
+        journal = Journal(claim.path, max_size=settings.gateway.journal_max_size, hold=claim.renew)
         await journal.open()
         stack.push_async_callback(journal.close)
         store = await Store.open(store_url(settings.data_dir))
@@ -146,7 +149,8 @@ def _wire(
     settings = everything.gateway
     providers = {provider.name: build(provider) for provider in configured}
     observed = observing(everything)
-    observed.services(providers.values(), journal, shipper)
+    records = LenientJournal(journal) if settings.audit_failure is AuditFailure.ALLOW else journal
+    observed.services(providers.values(), journal, shipper, records)
     transport = observed.transport(AiohttpTransport(connect_timeout=seconds(settings.connect_timeout)))
     upstream = Upstream(
         transport,
@@ -159,7 +163,7 @@ def _wire(
     admitter = Admitter(settings.max_concurrency, settings.max_body_size)
     authenticator = Authenticator(store, sliding_sessions=not everything.tokens.disable_session_refresh)
     told = actor_headers(settings)
-    recorder = observed.recorder(Recorder(journal))
+    recorder = observed.recorder(Recorder(records))
     rate_limiter = RateLimiter(settings.rate_limit) if settings.rate_limit is not None else None
     interceptor = Interceptor(
         recorder=recorder,
@@ -196,6 +200,7 @@ def _wire(
     services = Services(
         store=store,
         journal=journal,
+        records=records,
         shipper=shipper,
         authenticator=authenticator,
         admitter=admitter,

@@ -21,21 +21,17 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from aigateway.audit.journal_file import JournalFile
 from aigateway.store.records import AnyRecord, InterceptionEnd, InterceptionStart
 from aigateway.telemetry.logging import get_logger
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS entries (seq INTEGER PRIMARY KEY AUTOINCREMENT, records BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS rejected (seq INTEGER PRIMARY KEY, records BLOB NOT NULL, reason TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS open (interception_id TEXT PRIMARY KEY, started_at TEXT NOT NULL) WITHOUT ROWID;
-"""
-_BUSY_TIMEOUT_SECONDS = 5.0
 _LARGEST_BATCH = 8 * 1024 * 1024
 
 _log = get_logger("audit.journal")
 
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(list[AnyRecord]).decode
+decode = msgspec.json.Decoder(list[AnyRecord]).decode
+"""Reads the rows of an entry back. Raises `msgspec.DecodeError`."""
 
 
 class JournalUnavailable(Exception):
@@ -61,14 +57,22 @@ class _Work(NamedTuple):
 class Journal:
     """Append-only rows on local disk; made for one event loop, which must be the one that calls `open`."""
 
-    def __init__(self, path: Path, *, max_size: int | None = None) -> None:
-        """Take the file, and the bytes that it may grow to: what comes then is refused until rows were shipped."""
+    def __init__(self, path: Path, *, max_size: int | None = None, hold: Callable[[], object] = lambda: None) -> None:
+        """Take the file, the bytes that it may grow to, and what makes sure that the file is this process's.
+
+        At its largest size it takes no new interceptions until rows were shipped. The ends of those that are on record
+        are taken all the same, so it grows a little beyond.
+        """
         self.path = path
         self._max_size = max_size
+        self._hold = hold
+        self._full = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._queue: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._failure: str | None = None
+        self.unrecorded = 0
+        """Requests served without a record: none, since none is served that the journal does not keep."""
         self.failures = 0
         """Commits that failed since the start."""
         self.appended = asyncio.Event()
@@ -110,6 +114,8 @@ class Journal:
         ended = [(r.interception_id,) for r in records if type(r) is InterceptionEnd]
 
         def execute(connection: sqlite3.Connection) -> None:
+            if begun:
+                self._check_room()
             connection.execute("INSERT INTO entries (records) VALUES (?)", (body,))
             if begun:
                 connection.executemany("INSERT OR IGNORE INTO open VALUES (?, ?)", begun)
@@ -137,7 +143,7 @@ class Journal:
         entries: list[Entry] = []
         for seq, body in await self._submit(execute):
             try:
-                entries.append(Entry(seq, _decode(body)))
+                entries.append(Entry(seq, decode(body)))
             except msgspec.DecodeError as error:
                 await self.reject(seq, f"cannot be read: {error}")
                 _log.error("an entry of the journal cannot be read and was set aside in it", seq=seq, error=str(error))
@@ -151,10 +157,11 @@ class Journal:
         """Set one entry aside: it stays on disk, and the entries behind it can be shipped."""
 
         def execute(connection: sqlite3.Connection) -> None:
-            connection.execute(
-                "INSERT OR REPLACE INTO rejected SELECT seq, records, ? FROM entries WHERE seq = ?", (reason, seq)
+            # Deleted first, so that a disk that is full has room for it.
+            removed = connection.execute("DELETE FROM entries WHERE seq = ? RETURNING records", (seq,)).fetchall()
+            connection.executemany(
+                "INSERT OR REPLACE INTO rejected VALUES (?, ?, ?)", [(seq, *r, reason) for r in removed]
             )
-            connection.execute("DELETE FROM entries WHERE seq = ?", (seq,))
 
         await self._submit(execute)
 
@@ -182,10 +189,15 @@ class Journal:
         """Write and commit.
 
         Raises:
-            JournalUnavailable: the journal cannot be written.
+            JournalUnavailable: the journal cannot be written, or takes nothing new.
 
         """
-        await self._submit(lambda connection: connection.execute("PRAGMA user_version = 1"))
+
+        def execute(connection: sqlite3.Connection) -> None:
+            self._check_room()
+            connection.execute("PRAGMA user_version = 1")
+
+        await self._submit(execute)
 
     def _submit(self, execute: Callable[[sqlite3.Connection], Any], *, announces: bool = False) -> asyncio.Future[Any]:
         if self._loop is None:
@@ -201,29 +213,24 @@ class Journal:
 
     def _write_forever(self, opened: asyncio.Future[None]) -> None:
         try:
-            connection = self._connect()
+            file = JournalFile(self.path, self._hold)
         except (sqlite3.Error, OSError) as error:
             self._tell([(_Work(_nothing, opened), JournalUnavailable(f"cannot open {self.path}: {error}"))])
             return
         self._tell([(_Work(_nothing, opened), None)])
         try:
-            while self._write_batch(connection):
+            while self._write_batch(file):
                 pass
         finally:
-            connection.close()
+            file.close()
 
-    def _connect(self) -> sqlite3.Connection:
-        self.path.touch(mode=0o600, exist_ok=True)
-        connection = sqlite3.connect(self.path, timeout=_BUSY_TIMEOUT_SECONDS, isolation_level=None)
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
-        connection.executescript(_SCHEMA)
-        if self._max_size is not None:
-            (page_size,) = connection.execute("PRAGMA page_size").fetchone()
-            connection.execute(f"PRAGMA max_page_count = {max(1, self._max_size // page_size)}")
-        return connection
+    def _check_room(self) -> None:
+        if self._full:
+            raise JournalUnavailable(
+                "it is at its largest size (--ai-gateway-journal-max-size), for the database is away"
+            )
 
-    def _write_batch(self, connection: sqlite3.Connection) -> bool:
+    def _write_batch(self, file: JournalFile) -> bool:
         """Commit everything that waits as one transaction; False once the journal is to be closed."""
         work = self._queue.get()
         batch: list[_Work] = []
@@ -234,20 +241,23 @@ class Journal:
             except queue.Empty:
                 break
         if batch:
-            self._tell(self._commit(connection, batch))
+            self._tell(self._commit(file, batch))
         return work is not None
 
-    def _commit(self, connection: sqlite3.Connection, batch: list[_Work]) -> list[tuple[_Work, Any]]:
+    def _commit(self, file: JournalFile, batch: list[_Work]) -> list[tuple[_Work, Any]]:
         try:
+            file.restore()
+            connection = file.connection
             connection.execute("BEGIN IMMEDIATE")
+            self._full = self._max_size is not None and file.size >= self._max_size
             outcomes = [(work, work.execute(connection)) for work in batch]
             connection.execute("COMMIT")
         except Exception as error:  # noqa: BLE001 - whoever waits must be told, and the thread must live on
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
+            if file.connection.in_transaction:
+                file.connection.execute("ROLLBACK")
             if len(batch) > 1:
                 # One that cannot be done must not fail the others: the shipper's clearing up above all.
-                return [outcome for work in batch for outcome in self._commit(connection, [work])]
+                return [outcome for work in batch for outcome in self._commit(file, [work])]
             self._failure = str(error)
             self.failures += 1
             reason = JournalUnavailable(f"cannot write {self.path.name}: {error}")

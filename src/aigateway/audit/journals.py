@@ -10,6 +10,7 @@ another name, loudly, and never deleted.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import sqlite3
@@ -20,6 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from aigateway.audit.journal import JournalUnavailable
+from aigateway.audit.journal_file import PARTS
 from aigateway.telemetry.logging import get_logger
 
 _MOST_JOURNALS = 1024
@@ -33,13 +35,30 @@ class Claim:
     path: Path
     _lock: int
 
+    def renew(self) -> None:
+        """Hold it still, though somebody may have removed its lock or the whole folder.
+
+        Raises:
+            OSError: the folder cannot be made, or another process took the name meanwhile.
+
+        """
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(self._lock), self.path.with_suffix(".lock").stat()):
+                return
+        lock = _lock(self.path)
+        if lock is None:
+            raise BlockingIOError(f"{self.path} was removed, and another process took its name")
+        os.close(self._lock)
+        self._lock = lock
+
     def release(self) -> None:
         """Let others have it."""
         os.close(self._lock)
 
     def remove(self) -> None:
         """Delete a journal that has nothing left to tell, and let go of its name."""
-        for suffix in ("", "-wal", "-shm"):
+        for suffix in PARTS:
             self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
         self.release()
 
@@ -81,21 +100,16 @@ class Journals:
         return sorted(self.folder.glob("*.broken-*"))
 
     def _try(self, path: Path) -> Claim | None:
-        lock = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(lock)
+        lock = _lock(path)
+        if lock is None:
             return None
-        os.ftruncate(lock, 0)
-        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
         if path.exists() and (reason := why_broken(path)):
             self._set_aside(path, reason)
         return Claim(path, lock)
 
     def _set_aside(self, path: Path, reason: str) -> None:
         mark = datetime.now(UTC).strftime("broken-%Y%m%dT%H%M%SZ")
-        for suffix in ("", "-wal", "-shm"):
+        for suffix in PARTS:
             part = path.with_name(path.name + suffix)
             if part.exists():
                 part.rename(path.with_name(f"{path.stem}.{mark}{suffix}"))
@@ -105,6 +119,22 @@ class Journals:
             error=reason,
             what_to_do="keep the file; 'aigateway journal export FILE' reads what can be read",
         )
+
+
+def _lock(path: Path) -> int | None:
+    """The descriptor of a journal's lock, with our pid in it; None while somebody else holds it."""
+    lock = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+    except BlockingIOError:
+        os.close(lock)
+        return None
+    except OSError:
+        os.close(lock)
+        raise
+    return lock
 
 
 def holder(path: Path) -> int | None:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import time
 import uuid
 from asyncio import Future
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from aigateway.audit.clock import timestamp
-from aigateway.audit.journal import Journal
 from aigateway.store.records import (
     AnyRecord,
     InterceptionEnd,
@@ -74,10 +73,17 @@ Ending = Callable[[Outcome, AnswerFacts | None, Future[None]], None]
 """Is told how an interception ended, and gets the future that is done once that is on record; must not raise."""
 
 
+class Keeps(Protocol):
+    """Keeps rows: the journal, or another around it."""
+
+    def append(self, records: Sequence[AnyRecord]) -> Future[None]:
+        """Keep the rows of one interception; the future is done once they are. It may raise `JournalUnavailable`."""
+
+
 class Interception:
     """One request on record. It has begun; `close` ends it, once."""
 
-    def __init__(self, journal: Journal, interception_id: str, started: Future[None], began: float) -> None:
+    def __init__(self, journal: Keeps, interception_id: str, started: Future[None], began: float) -> None:
         self.id = interception_id
         self.started = started
         """Done when the start is durably on record; raises `JournalUnavailable` when it cannot be."""
@@ -135,7 +141,7 @@ class Records(Protocol):
 class Recorder:
     """Opens interceptions."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Keeps) -> None:
         self._journal = journal
 
     def open(self, subject: Subject, request: RequestFacts, client: ClientFacts, request_bytes: int) -> Interception:

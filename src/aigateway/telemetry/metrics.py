@@ -47,6 +47,7 @@ class Readings:
     journal_failures: Callable[[], int]
     ship_failures: Callable[[], int]
     records_rejected: Callable[[], int]
+    unrecorded_requests: Callable[[], int]
     log_entries_lost: Callable[[], int]
 
 
@@ -213,6 +214,7 @@ class _ReadAtScrape(Collector):
             ("journal_failures", "Commits of the journal that failed.", read.journal_failures),
             ("ship_failures", "Attempts to move records to the store that failed.", read.ship_failures),
             ("records_rejected", "Journal entries set aside because the store refuses them.", read.records_rejected),
+            ("unrecorded_requests", "Requests that were served and are not on record.", read.unrecorded_requests),
             ("log_entries_lost", "Log entries that could not be written.", read.log_entries_lost),
         ):
             yield CounterMetricFamily(PREFIX + name, text, value=value())

@@ -15,6 +15,7 @@ from aigateway.gateway.admit import Admitter
 from aigateway.gateway.aiohttp_transport import AiohttpTransport
 from aigateway.gateway.breakers import Breakers
 from aigateway.gateway.endpoint import Endpoint
+from aigateway.gateway.exchange import Exchange
 from aigateway.gateway.inflight import InFlight
 from aigateway.gateway.intercept import Interceptor
 from aigateway.gateway.passthrough import PassThrough
@@ -138,6 +139,7 @@ class Stage:
         self.dumps = None
         self.rate_limiter = None
         self.observing = Observing(None, None)
+        self.when_client_gone = Exchange.give_up
         self.breakers = Breakers()
 
     @property
@@ -157,6 +159,7 @@ class Stage:
             actor_headers=self.actor_headers,
             dumps=self.dumps,
             breakers=self.breakers,
+            when_client_gone=self.when_client_gone,
         )
         pass_through = PassThrough(
             upstream=upstream, in_flight=self.in_flight, actor_headers=self.actor_headers, dumps=self.dumps

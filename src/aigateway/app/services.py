@@ -25,7 +25,9 @@ from aigateway.gateway.admit import Admitter
 from aigateway.gateway.aiohttp_socket import AiohttpSockets
 from aigateway.gateway.aiohttp_transport import AiohttpTransport
 from aigateway.gateway.breakers import Breakers
+from aigateway.gateway.drain import Drain
 from aigateway.gateway.endpoint import Endpoint
+from aigateway.gateway.exchange import Exchange
 from aigateway.gateway.inflight import InFlight
 from aigateway.gateway.intercept import Interceptor
 from aigateway.gateway.passthrough import PassThrough
@@ -36,7 +38,7 @@ from aigateway.gateway.upstream import Upstream
 from aigateway.gateway.websocket import Sockets
 from aigateway.providers.actor_headers import actor_headers
 from aigateway.providers.provider import Provider, build
-from aigateway.settings.model import AuditFailure, Settings
+from aigateway.settings.model import AuditFailure, OnDisconnect, Settings
 from aigateway.settings.providers import ProviderSettings
 from aigateway.store.beginnings import beginnings
 from aigateway.store.engine import Store
@@ -173,6 +175,7 @@ def _wire(
         actor_headers=told,
         dumps=dumps,
         breakers=breakers,
+        when_client_gone=Drain() if settings.on_disconnect is OnDisconnect.DRAIN else Exchange.give_up,
     )
     pass_through = PassThrough(upstream=upstream, in_flight=in_flight, actor_headers=told, dumps=dumps)
     endpoint = Endpoint(

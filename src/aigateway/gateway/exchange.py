@@ -39,6 +39,10 @@ class Exchange:
         self._watcher: asyncio.Task[None] | None = None
         self.when_stopping: Callable[[], None] | None = None
         """Is told when the gateway is told to stop; needed only by what does not end by itself."""
+        self.when_over: Callable[[], None] | None = None
+        """Is told when the exchange is over, however it ended."""
+        self.deserted = False
+        """Whether the client is gone, and the exchange goes on without it."""
 
     def interrupt(self, reason: Reason) -> None:
         """Break off at once; the first reason counts."""
@@ -71,9 +75,13 @@ class Exchange:
     def _why(self) -> Reason | None:
         return self._reason
 
-    def watch_client(self, receive: Receive) -> None:
-        """Break off when the client goes away; to be called once its request is read."""
-        self._watcher = asyncio.create_task(self._wait_for_disconnect(receive))
+    def watch_client(self, receive: Receive, when_gone: WhenGone | None = None) -> None:
+        """Break off when the client goes away, or do what else is wanted; to be called once its request is read."""
+        self._watcher = asyncio.create_task(self._wait_for_disconnect(receive, when_gone or Exchange.give_up))
+
+    def give_up(self) -> None:
+        """Break off because the client is gone."""
+        self.interrupt(Reason.CLIENT_GONE)
 
     def unwatch_client(self) -> None:
         """Stop watching: from here on the end of the connection means nothing."""
@@ -81,10 +89,14 @@ class Exchange:
             self._watcher.cancel()
             self._watcher = None
 
-    async def _wait_for_disconnect(self, receive: Receive) -> None:
+    async def _wait_for_disconnect(self, receive: Receive, when_gone: WhenGone) -> None:
         while (await receive())["type"] != "http.disconnect":
             pass
-        self.interrupt(Reason.CLIENT_GONE)
+        when_gone(self)
+
+
+WhenGone = Callable[[Exchange], None]
+"""Decides what becomes of an exchange whose client is gone."""
 
 
 class IdleTimer:

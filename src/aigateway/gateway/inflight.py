@@ -26,6 +26,8 @@ class InFlight:
             yield exchange
         finally:
             self._exchanges.discard(exchange)
+            if exchange.when_over is not None:
+                exchange.when_over()
 
     def stop(self) -> None:
         """Let nothing begin in what does not end by itself; all that is in flight may finish."""

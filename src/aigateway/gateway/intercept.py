@@ -12,7 +12,7 @@ from aigateway.gateway.body import view
 from aigateway.gateway.breakers import Breakers
 from aigateway.gateway.credentials import credential_of
 from aigateway.gateway.edits import edit_for
-from aigateway.gateway.exchange import Exchange, Interrupted, Reason
+from aigateway.gateway.exchange import Exchange, Interrupted, Reason, WhenGone
 from aigateway.gateway.failover import Served
 from aigateway.gateway.inflight import InFlight
 from aigateway.gateway.refusal import INTERCEPTION_HEADER, Refusal, stopping
@@ -20,7 +20,7 @@ from aigateway.gateway.relay import Relay, is_event_stream
 from aigateway.gateway.request import Receive, Request, Send
 from aigateway.gateway.subject import subject_of
 from aigateway.gateway.upstream import Upstream
-from aigateway.gateway.witness import Recording
+from aigateway.gateway.witness import CLIENT_GONE, Recording
 from aigateway.providers.actor_headers import ActorHeaders
 from aigateway.providers.credentials import Credential
 from aigateway.providers.edit import Edit
@@ -29,6 +29,8 @@ from aigateway.providers.upstream import header
 from aigateway.wire.clients import identify
 from aigateway.wire.facts import ApiFormat, RequestFacts
 from aigateway.wire.observe import observer_for
+
+_LEFT_UNANSWERED = Outcome(None, CLIENT_GONE, "The client went away before the provider answered.")
 
 
 class Intercepts(Protocol):
@@ -62,6 +64,7 @@ class Interceptor:
         actor_headers: ActorHeaders,
         dumps: Dumps | None = None,
         breakers: Breakers | None = None,
+        when_client_gone: WhenGone = Exchange.give_up,
     ) -> None:
         self._recorder = recorder
         self._upstream = upstream
@@ -70,6 +73,7 @@ class Interceptor:
         self._actor_headers = actor_headers
         self._dumps = dumps
         self._breakers = breakers or Breakers()
+        self._when_client_gone = when_client_gone
 
     async def run(self, request: Request, api: ApiFormat, receive: Receive, send: Send) -> None:
         """Serve one request.
@@ -83,14 +87,14 @@ class Interceptor:
         interception = opened.interception
         try:
             with self._in_flight.exchange() as exchange:
-                exchange.watch_client(receive)
+                exchange.watch_client(receive, self._when_client_gone)
                 try:
                     await self._exchange(request, api, opened, exchange, send)
                 finally:
                     exchange.unwatch_client()
         except Refusal as refusal:
             refusal.interception_id = interception.id
-            await self._record_refusal(interception, refusal)
+            await self._record_refusal(interception, refusal, deserted=exchange.deserted)
             raise
         finally:
             if not interception.closed:
@@ -120,14 +124,12 @@ class Interceptor:
                 served = await self._call(request, opened)
         except Interrupted as interrupted:
             if interrupted.reason is Reason.CLIENT_GONE:
-                interception.close(
-                    Outcome(None, interrupted.reason.value, "The client went away before the provider answered."), None
-                )
+                interception.close(_LEFT_UNANSWERED, None)
                 return
             raise stopping() from None
         headers = [(INTERCEPTION_HEADER, interception.id.encode())]
         outgoing = None if edit is None else edit.outgoing
-        recording = _recording(opened, api, served)
+        recording = _recording(opened, api, served, exchange)
         relay = Relay(served.answer, send, api, recording, outgoing)
         await relay.run(exchange, headers, self._upstream.idle_timeout)
 
@@ -144,17 +146,18 @@ class Interceptor:
         actor = request.actor
         return self._actor_headers.telling(request.route.provider.type, actor.user_id, actor.username, actor.email)
 
-    async def _record_refusal(self, interception: Interception, refusal: Refusal) -> None:
+    async def _record_refusal(self, interception: Interception, refusal: Refusal, *, deserted: bool) -> None:
         if interception.closed:
             return
+        outcome = Outcome(refusal.status, refusal.error_type, refusal.message)
         try:
-            await interception.close(Outcome(refusal.status, refusal.error_type, refusal.message), None)
+            await interception.close(_LEFT_UNANSWERED if deserted else outcome, None)
         except JournalUnavailable:
             # The refusal says so itself, or is as good without its record: nothing was served.
             return
 
 
-def _recording(opened: _Opened, api: ApiFormat, served: Served) -> Recording:
+def _recording(opened: _Opened, api: ApiFormat, served: Served, exchange: Exchange) -> Recording:
     answer = served.answer
     length = header(answer, b"content-length")
     observer = observer_for(
@@ -171,4 +174,5 @@ def _recording(opened: _Opened, api: ApiFormat, served: Served) -> Recording:
         streaming=is_event_stream(answer),
         length=int(length) if length.isdigit() else None,
         served_by=hint if hint != opened.credential.hint else None,
+        deserted=lambda: exchange.deserted,
     )

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Protocol
 
 from aigateway.audit.recorder import Interception, Outcome
+from aigateway.gateway.exchange import Reason
 from aigateway.wire.facts import AnswerError, AnswerFacts
 from aigateway.wire.observer import Observer
 
+CLIENT_GONE = Reason.CLIENT_GONE.value
+CLIENT_GONE_MESSAGE = "The client went away before the answer was complete."
 _STATUS_KINDS = {401: "unauthorized", 403: "unauthorized", 408: "timeout", 429: "rate_limited", 504: "timeout"}
 _OVERLOADED = frozenset({503, 529})
 
@@ -44,14 +49,20 @@ class Recording:
         streaming: bool,
         length: int | None,
         served_by: str | None = None,
+        deserted: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Take the masked credential that served, where it is not the one that the request began with."""
+        """Take what the record should know of the answer beforehand.
+
+        The masked credential that served is given where it is not the one that the request began with; `deserted` tells
+        whether the client is gone and what comes is read for the record alone.
+        """
         self._interception = interception
         self._observer = observer
         self._status = status
         self._streaming = streaming
         self._length = length
         self._served_by = served_by
+        self._deserted = deserted
         self._bytes = 0
         self._first_byte_ms: int | None = None
         self._begun = False
@@ -70,7 +81,7 @@ class Recording:
     async def begin(self) -> None:
         """Wait until the request is on record."""
         await self._interception.started
-        self._begun = True
+        self._begun = not self._deserted()
 
     async def piece(self, data: bytes) -> None:
         """Observe; with the piece that holds the answer's end, put the usage on record first."""
@@ -88,7 +99,11 @@ class Recording:
         facts = self._facts()
         whole = facts.complete or not self._streaming or self._status >= 400 or facts.error is not None
         error_type, message = self._verdict(facts, whole=whole)
-        await self._interception.close(self._outcome(error_type, message, facts), facts)
+        outcome = self._outcome(error_type, message, facts)
+        if self._deserted():
+            metadata = outcome.metadata | {"drained": whole}
+            outcome = replace(outcome, error_type=CLIENT_GONE, error_message=CLIENT_GONE_MESSAGE, metadata=metadata)
+        await self._interception.close(outcome, facts)
         return whole
 
     def cut(self, error_type: str, message: str) -> None:

@@ -17,6 +17,8 @@ PATH = "openai/v1/chat/completions"
 class HoldBack:
     """Lets nothing of the last chunk with usage through, and something after it."""
 
+    mid_event = False
+
     def __init__(self):
         self.pending = b""
 

@@ -8,10 +8,14 @@ from aigateway.settings.secret import Secret
 
 
 def provider(
-    type_="openai", *, name="", base_url="https://up.example/v1/", keys=("sk-central-0123456789abcdef",)
+    type_="openai", *, name="", base_url="https://up.example/v1/", keys=("sk-central-0123456789abcdef",), **more
 ) -> Provider:
     return build(
         ProviderSettings(
-            type=ProviderType(type_), name=name or type_, base_url=base_url, keys=tuple(Secret(key) for key in keys)
+            type=ProviderType(type_),
+            name=name or type_,
+            base_url=base_url,
+            keys=tuple(Secret(key) for key in keys),
+            **more,
         )
     )

@@ -170,3 +170,9 @@ def test_a_file_of_models_that_cannot_be_used(operator, tmp_path):
     path.write_text('[[family]]\nmatch = ["sonnet"]\nbetas = {new-2030-01-01 = true}\n')
     (provider,) = operator.sets(env=env).providers
     assert provider.bedrock.models.rules(provider.bedrock.model).betas["new-2030-01-01"] is True
+
+
+def test_the_usage_of_openai_streams_is_asked_for_unless_that_is_off(operator):
+    (on,) = providers(operator, {"CODER_AI_GATEWAY_OPENAI_KEY": "sk"})
+    (off,) = providers(operator, {"CODER_AI_GATEWAY_OPENAI_KEY": "sk", "CODER_AI_GATEWAY_OPENAI_STREAM_USAGE": "false"})
+    assert (on.stream_usage, off.stream_usage) == (True, False)

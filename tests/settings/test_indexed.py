@@ -212,6 +212,16 @@ def test_both_prefixes_at_once():
             id="neither a region nor a base URL of Bedrock",
         ),
         pytest.param(
+            {"0_TYPE": "anthropic", "0_STREAM_USAGE": "false"},
+            f"{P}0_STREAM_USAGE: is for openai providers, and provider 0 is anthropic; unset it",
+            id="STREAM_USAGE on another type",
+        ),
+        pytest.param(
+            {"0_TYPE": "openai", "0_STREAM_USAGE": "sometimes"},
+            f'{P}0_STREAM_USAGE="sometimes": neither true nor false; write true or false',
+            id="STREAM_USAGE that is no switch",
+        ),
+        pytest.param(
             {"0_TYPE": "openai", "0_BASE_URL": "ftp://x"},
             f'{P}0_BASE_URL="ftp://x": not an absolute URL; write it with http:// or https:// and a host',
             id="base URL that is none",
@@ -232,6 +242,11 @@ def test_both_prefixes_at_once():
 )
 def test_says_what_is_wrong(variables, message):
     assert problems(variables) == [message]
+
+
+def test_streams_are_asked_for_their_usage_unless_that_is_off():
+    on, off = providers({"0_TYPE": "openai", "1_TYPE": "openai", "1_NAME": "b", "1_STREAM_USAGE": "off"})
+    assert (on.stream_usage, off.stream_usage) == (True, False)
 
 
 def on_bedrock(variables):

@@ -20,9 +20,14 @@ SWITCHED = {
 BEDROCK = (
     "base_url region access_key access_key_secret model small_fast_model role_arn external_id protocol models_file"
 )
-LOADER_READS = {"config", "openai.base_url", "openai.key", "anthropic.base_url", "anthropic.key"} | {
-    f"bedrock.{part}" for part in BEDROCK.split()
-}
+LOADER_READS = {
+    "config",
+    "openai.base_url",
+    "openai.key",
+    "openai.stream_usage",
+    "anthropic.base_url",
+    "anthropic.key",
+} | {f"bedrock.{part}" for part in BEDROCK.split()}
 
 
 def test_every_field_of_the_settings_has_its_row_and_every_row_its_field():

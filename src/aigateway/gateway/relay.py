@@ -114,4 +114,5 @@ class Relay:
         """
         if not is_event_stream(self._answer) or header(self._answer, b"content-encoding"):
             return False
-        return self._api is ApiFormat.MESSAGES or not self._witness.mid_event
+        mid_event = self._witness.mid_event if self._outgoing is None else self._outgoing.mid_event
+        return self._api is ApiFormat.MESSAGES or not mid_event

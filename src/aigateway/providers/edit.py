@@ -25,6 +25,10 @@ class NotServed(Exception):
 class Outgoing(Protocol):
     """Holds back or changes bytes after they were observed: the record sees what the provider said, the client less."""
 
+    @property
+    def mid_event(self) -> bool:
+        """Whether what the client has of a stream of events ends inside one."""
+
     def feed(self, data: bytes, /) -> bytes:
         """Take the next bytes, cut anywhere; return what the client may have of them now, perhaps nothing."""
 

@@ -9,6 +9,7 @@ from aigateway.providers.edit import EditFor
 from aigateway.providers.pool import KeyPool
 from aigateway.providers.routes import ROUTES, RouteTable
 from aigateway.providers.signer import Signer
+from aigateway.providers.stream_usage import StreamUsage
 from aigateway.providers.vendor import Vendor, base_path_of, vendor_of
 from aigateway.settings.providers import ProviderSettings, ProviderType
 from aigateway.settings.secret import Secret
@@ -42,6 +43,10 @@ class Provider:
         return f"{self.origin}{self.base_path}{path}" + (f"?{query}" if query else "")
 
 
+def _asks_for_usage(settings: ProviderSettings) -> bool:
+    return settings.stream_usage and settings.type is ProviderType.OPENAI
+
+
 def build(settings: ProviderSettings) -> Provider:
     """Make a provider of checked settings."""
     parts = urlsplit(settings.base_url)
@@ -54,6 +59,7 @@ def build(settings: ProviderSettings) -> Provider:
         keys=settings.keys,
         routes=ROUTES[settings.type],
         vendor=vendor,
+        edit_for=StreamUsage(settings.name).edit_for if _asks_for_usage(settings) else None,
     )
     if settings.bedrock is None:
         return provider

@@ -152,6 +152,16 @@ GATEWAY_OPTIONS: tuple[Option, ...] = (
         renamed=True,
     ),
     _gateway(
+        "openai-stream-usage",
+        kinds.SWITCH,
+        "true",
+        "Ask the provider `openai` for the usage of Chat streams whose client did not ask, and hold that back from "
+        "the client. Off, the usage of such streams stays unknown.",
+        field="openai.stream_usage",
+        group=Group.PROVIDERS,
+        renamed=False,
+    ),
+    _gateway(
         "anthropic-base-url",
         kinds.URL,
         DEFAULT_BASE_URLS[ProviderType.ANTHROPIC],

@@ -32,7 +32,10 @@ def _implicit(type_: ProviderType, resolved: Mapping[str, Resolved]) -> Provider
         return None
     origin = key.source if keys else url.source
     sources = {"type": origin, "name": origin, "base_url": url.source, "keys": key.source if keys else DEFAULT}
-    return ProviderSettings(type=type_, name=type_.value, base_url=base_url, keys=keys, sources=sources)
+    asks = type_ is not ProviderType.OPENAI or resolved["openai.stream_usage"].value is not False
+    return ProviderSettings(
+        type=type_, name=type_.value, base_url=base_url, keys=keys, stream_usage=asks, sources=sources
+    )
 
 
 def _trigger(resolved: Mapping[str, Resolved]) -> str | None:

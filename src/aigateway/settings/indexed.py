@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from aigateway.settings.bedrock import BedrockSettings
 from aigateway.settings.bedrock_reading import Environment, Written, read_bedrock
 from aigateway.settings.errors import Problem, SensitiveValueError
-from aigateway.settings.kinds import parse_secret, parse_url
+from aigateway.settings.kinds import parse_secret, parse_switch, parse_url
 from aigateway.settings.providers import (
     DEFAULT_BASE_URLS,
     ProviderSettings,
@@ -43,7 +43,7 @@ _BEDROCK_NAMES = (
     "BEDROCK_EXTERNAL_ID",
     "BEDROCK_PROTOCOL",
 )
-_PARTS = ("TYPE", "NAME", "BASE_URL", *_KEY_NAMES, *_BEDROCK_NAMES)
+_PARTS = ("TYPE", "NAME", "BASE_URL", "STREAM_USAGE", *_KEY_NAMES, *_BEDROCK_NAMES)
 _BEDROCK_TYPE = "bedrock"
 """A later version's word for an `anthropic` provider on Bedrock."""
 _INDEX = re.compile(r"0|[1-9]\d{0,5}", re.ASCII)
@@ -147,6 +147,7 @@ def _provider(
     base_url = _base_url(entry, type_, problems)
     keys = _credentials(entry, _KEY_NAMES, problems)
     problems += _key_conflicts(entry, type_)
+    stream_usage = _stream_usage(entry, type_, problems)
     bedrock = None
     sources = {
         "type": entry.parts["TYPE"].name,
@@ -162,7 +163,15 @@ def _provider(
         }
     if problems:
         return None
-    return ProviderSettings(type=type_, name=name, base_url=base_url, keys=keys, bedrock=bedrock, sources=sources)
+    return ProviderSettings(
+        type=type_,
+        name=name,
+        base_url=base_url,
+        keys=keys,
+        bedrock=bedrock,
+        stream_usage=stream_usage,
+        sources=sources,
+    )
 
 
 def _source(entry: _Entry, *names: str) -> str:
@@ -204,6 +213,21 @@ def _base_url(entry: _Entry, type_: ProviderType, problems: list[Problem]) -> st
         hidden = isinstance(error, SensitiveValueError)
         problems.append(Problem(variable.name, None if hidden else variable.value, str(error)))
         return variable.value
+
+
+def _stream_usage(entry: _Entry, type_: ProviderType, problems: list[Problem]) -> bool:
+    variable = entry.parts.get("STREAM_USAGE")
+    if variable is None:
+        return True
+    if type_ is not ProviderType.OPENAI:
+        message = f"is for openai providers, and provider {entry.index} is {type_}; unset it"
+        problems.append(Problem(variable.name, None, message))
+        return True
+    try:
+        return parse_switch(variable.value)
+    except ValueError as error:
+        problems.append(Problem(variable.name, variable.value, str(error)))
+        return True
 
 
 def _credentials(entry: _Entry, names: tuple[str, ...], problems: list[Problem]) -> tuple[Secret, ...]:

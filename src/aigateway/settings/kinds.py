@@ -39,7 +39,12 @@ _TRUE = frozenset({"true", "1", "t", "yes", "on"})
 _FALSE = frozenset({"false", "0", "f", "no", "off"})
 
 
-def _switch(text: str) -> bool:
+def parse_switch(text: str) -> bool:
+    """Read true or false, in one of the ways in which operators write them.
+
+    Raises:
+        ValueError: with what to do, when `text` is neither.
+    """
     word = text.strip().lower()
     if word not in _TRUE | _FALSE:
         raise ValueError("neither true nor false; write true or false")
@@ -183,7 +188,7 @@ def actor_header(default: str) -> Kind:
     return Kind("header", lambda text: read_header_name(text, default))
 
 
-SWITCH = Kind("true|false", _switch, is_switch=True)
+SWITCH = Kind("true|false", parse_switch, is_switch=True)
 LIMIT = Kind("number", _limit)
 COUNT = Kind("number", _count)
 SIZE = Kind("size", _size)

@@ -45,6 +45,8 @@ class ProviderSettings:
     """Centralized credentials in the order they are tried; empty for BYOK only, always empty for Copilot."""
     bedrock: BedrockSettings | None = None
     """Set when it is called on Amazon Bedrock, which only `anthropic` ones are, with AWS's credentials and no keys."""
+    stream_usage: bool = True
+    """Whether Chat streams that do not ask for their usage are made to ask; of no effect but on `openai` ones."""
     sources: Mapping[str, str] = field(default_factory=dict, compare=False)
     """Where each part came from: `type`, `name`, `base_url`, `keys` → a variable, a flag, a YAML path or `default`."""
 

@@ -46,6 +46,8 @@ class RequestFacts:
     """A Responses request with `background: true`, which the gateway refuses."""
     previous_response_id: str | None = None
     """The response that a Responses request goes on from."""
+    stream_options: bytes | None = None
+    """The JSON text of a Chat request's field of that name; None when there is none."""
 
 
 @dataclass(frozen=True, slots=True)

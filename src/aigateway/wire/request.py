@@ -52,6 +52,7 @@ class _Body(msgspec.Struct):
     generate: msgspec.Raw = _NONE
     type: msgspec.Raw = _NONE
     stream_id: msgspec.Raw = _NONE
+    stream_options: msgspec.Raw = _NONE
 
 
 class _Item(msgspec.Struct):
@@ -156,6 +157,7 @@ def _facts(api: ApiFormat, body: bytes, found: _Body) -> RequestFacts:
         purpose=purpose,
         background=api is ApiFormat.RESPONSES and _flag(api, found.background),
         previous_response_id=_response_id(found.previous_response_id),
+        stream_options=bytes(found.stream_options) if found.stream_options is not _NONE else None,
     )
 
 

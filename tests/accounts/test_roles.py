@@ -11,7 +11,10 @@ from aigateway.accounts.roles import Permission
     ("role", "granted"),
     [
         ("owner", set(Permission)),
-        ("auditor", {Permission.READ_ALL_INTERCEPTIONS, Permission.READ_ALL_USERS}),
+        (
+            "auditor",
+            {Permission.READ_ALL_INTERCEPTIONS, Permission.READ_ALL_USERS, Permission.READ_SERVER_STATE},
+        ),
         ("user-admin", {Permission.READ_ALL_USERS, Permission.MANAGE_USERS}),
         ("member", set()),
         ("no-such-role", set()),

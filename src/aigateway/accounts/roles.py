@@ -32,11 +32,14 @@ class Permission(StrEnum):
     READ_ALL_USERS = "read all users"
     MANAGE_USERS = "manage users"
     MANAGE_ALL_TOKENS = "manage everybody's tokens"
+    READ_SERVER_STATE = "read the server's state"
 
 
 GRANTS: dict[Role, frozenset[Permission]] = {
     Role.OWNER: frozenset(Permission),
-    Role.AUDITOR: frozenset({Permission.READ_ALL_INTERCEPTIONS, Permission.READ_ALL_USERS}),
+    Role.AUDITOR: frozenset(
+        {Permission.READ_ALL_INTERCEPTIONS, Permission.READ_ALL_USERS, Permission.READ_SERVER_STATE}
+    ),
     Role.USER_ADMIN: frozenset({Permission.READ_ALL_USERS, Permission.MANAGE_USERS}),
     Role.MEMBER: frozenset(),
 }

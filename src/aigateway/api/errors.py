@@ -15,13 +15,14 @@ from aigateway.accounts.errors import AccountError, Conflict, Invalid, Missing, 
 from aigateway.api.search import BadSearch
 from aigateway.store.engine import StoreUnavailable
 
-_STATUSES: dict[type[AccountError], int] = {
+STATUSES: dict[type[AccountError], int] = {
     Invalid: 400,
     NotSignedIn: 401,
     Refused: 403,
     Missing: 404,
     Conflict: 409,
 }
+"""What each refusal is answered with."""
 
 
 def refusal(
@@ -72,7 +73,7 @@ def install(app: FastAPI) -> None:
 async def _account(_request: Request, error: AccountError) -> JSONResponse:
     if isinstance(error, Invalid):
         return refusal(400, str(error), validations=[(error.field, str(error))])
-    return refusal(_STATUSES[type(error)], str(error))
+    return refusal(STATUSES[type(error)], str(error))
 
 
 async def _search(_request: Request, error: BadSearch) -> JSONResponse:

@@ -51,7 +51,7 @@ class Guard:
             await self._pass(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        token, from_cookie = _credential(headers)
+        token, from_cookie = credential(headers)
         try:
             actor = await self._authenticator.authenticate(token) if token else None
         except StoreUnavailable:
@@ -61,7 +61,7 @@ class Guard:
             detail = "Send a valid token in the Coder-Session-Token header. `aigateway login` gets one."
             await refusal(401, "You are not signed in.", detail)(scope, receive, send)
             return
-        if from_cookie and scope["method"] not in _SAFE_METHODS and not _is_same_origin(headers):
+        if from_cookie and scope["method"] not in _SAFE_METHODS and not is_same_origin(headers):
             detail = (
                 "A change that is signed in by cookie must come from a page of this server. "
                 "Programs: send the token in the Coder-Session-Token header."
@@ -102,7 +102,7 @@ def _bounded(receive: Receive) -> Receive:
     return take
 
 
-def _credential(headers: Headers) -> tuple[str, bool]:
+def credential(headers: Headers) -> tuple[str, bool]:
     """The token of a request, and whether it is a cookie. The first one that is there counts."""
     if token := headers.get(_SESSION_HEADER, "").strip():
         return token, False
@@ -120,7 +120,7 @@ def _cookie(headers: Headers) -> str:
     return found.value if found else ""
 
 
-def _is_same_origin(headers: Headers) -> bool:
+def is_same_origin(headers: Headers) -> bool:
     """Whether a page of this server sent it; browsers say so in headers that pages cannot set.
 
     W3C Fetch Metadata Request Headers section 2.3, and RFC 6454 section 7 for those that lack them.

@@ -39,7 +39,7 @@ def router(store: Store, people: People) -> APIRouter:
     ) -> Any:
         if after_id and offset:
             return _bad("offset", "Use either offset or after_id.")
-        wanted = await _filter(q, actor, people)
+        wanted = await meant(q, actor, people)
         after = after_id.lower() if after_id else None
         try:
             page = await store.read(interceptions.page, wanted, after_id=after, offset=offset, limit=limit)
@@ -50,7 +50,7 @@ def router(store: Store, people: People) -> APIRouter:
     return routes
 
 
-async def _filter(q: str, actor: Actor, people: People) -> InterceptionFilter:
+async def meant(q: str, actor: Actor, people: People) -> InterceptionFilter:
     """What a search means for this actor. Members see their own interceptions, silently.
 
     Raises:

@@ -25,7 +25,7 @@ def test_the_path_is_joined_to_the_base_and_the_query_kept_as_it_is(base_url, pa
     [
         ("openai", "/chat/completions", "Intercepted"),
         ("openai", "/responses", "Intercepted"),
-        ("openai", "/responses/compact", "Passthrough"),
+        ("openai", "/responses/compact", "Intercepted"),
         ("openai", "/responses/", "Passthrough"),
         ("openai", "/models", "Passthrough"),
         ("openai", "/models/gpt-5", "Passthrough"),
@@ -50,7 +50,13 @@ def test_the_path_is_joined_to_the_base_and_the_query_kept_as_it_is(base_url, pa
         ("copilot", "/agents/x", "Passthrough"),
         ("copilot", "/mcp/x", "Passthrough"),
         ("copilot", "/.well-known/x", "Passthrough"),
-        ("copilot", "/user", None),
+        ("copilot", "/responses/compact", "Intercepted"),
+        ("copilot", "/v1/chat/completions", "Intercepted"),
+        ("copilot", "/user", "Passthrough"),
+        ("copilot", "/v1/engines/x/completions", "Passthrough"),
+        ("copilot", "/chat/completions/", None),
+        ("copilot", "/chat/complet%69ons", None),
+        ("copilot", "/Chat/Completions;x=1", None),
     ],
 )
 def test_the_routes_of_each_type(type_, path, kind):

@@ -67,7 +67,8 @@ class Endpoint:
     async def _serve(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         method = scope["method"]
         headers = header_map(scope["headers"])
-        admission = await authenticate(self._authenticator, headers, allow_byok=self._allow_byok)
+        allow_byok = self._allow_byok or routing.takes_logins_alone(self._providers, scope["path"])
+        admission = await authenticate(self._authenticator, headers, allow_byok=allow_byok)
         if self._rate_limiter is not None:
             self._rate_limiter.check(admission.actor.api_key_id)
         route = routing.find(self._providers, method, scope["raw_path"])

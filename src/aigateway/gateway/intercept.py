@@ -25,6 +25,7 @@ from aigateway.providers.actor_headers import ActorHeaders
 from aigateway.providers.credentials import Credential
 from aigateway.providers.edit import Edit
 from aigateway.providers.headers import OwnHeaders
+from aigateway.providers.routes import Intercepted, RouteKind
 from aigateway.providers.upstream import header
 from aigateway.wire.clients import identify
 from aigateway.wire.facts import ApiFormat, RequestFacts
@@ -82,7 +83,7 @@ class Interceptor:
             Refusal: nothing was sent to the client; where the request is on record, so is the refusal.
 
         """
-        facts = view(api, request.body, request.headers, self._max_body_size)
+        facts = _for_its_purpose(view(api, request.body, request.headers, self._max_body_size), request.route.kind)
         opened = self._open(request, facts)
         interception = opened.interception
         try:
@@ -155,6 +156,13 @@ class Interceptor:
         except JournalUnavailable:
             # The refusal says so itself, or is as good without its record: nothing was served.
             return
+
+
+def _for_its_purpose(facts: RequestFacts, kind: RouteKind) -> RequestFacts:
+    """What the body says, in the light of the path that it was sent to."""
+    if isinstance(kind, Intercepted) and kind.purpose is not None:
+        return replace(facts, purpose=kind.purpose, prompt=None)
+    return facts
 
 
 def _recording(opened: _Opened, api: ApiFormat, served: Served, exchange: Exchange) -> Recording:

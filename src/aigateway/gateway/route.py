@@ -44,10 +44,16 @@ def speaks(providers: Mapping[str, Provider], path: str) -> ApiFormat:
     """In which API's shape errors about this path are told, even when it leads nowhere."""
     if "/messages" in path:
         return ApiFormat.MESSAGES
-    if path.endswith("/responses"):
+    if path.endswith(("/responses", "/responses/compact")):
         return ApiFormat.RESPONSES
     provider = providers.get(_provider_name(path))
     return provider.routes.speaks if provider else ApiFormat.CHAT
+
+
+def takes_logins_alone(providers: Mapping[str, Provider], path: str) -> bool:
+    """Whether a path leads to a provider that has no key on purpose, so that forbidding people's own is not meant."""
+    provider = providers.get(_provider_name(path))
+    return provider is not None and provider.takes_logins_alone
 
 
 def is_probe(method: str, path: str) -> bool:

@@ -108,9 +108,10 @@ class Sockets:
 
     async def _request(self, scope: dict[str, Any]) -> Request:
         headers = header_map(scope["headers"])
-        admission = await self._authenticate(headers)
+        logins_alone = routing.takes_logins_alone(self._providers, scope["path"])
+        admission = await self._authenticate(headers, logins_alone=logins_alone)
         route = routing.find(self._providers, "GET", scope["raw_path"])
-        if not isinstance(route.kind, Intercepted) or route.kind.api is not ApiFormat.RESPONSES:
+        if not isinstance(route.kind, Intercepted) or route.kind.api is not ApiFormat.RESPONSES or route.kind.purpose:
             raise use_post("only the Responses API has it.")
         return Request(
             method="GET",
@@ -123,8 +124,8 @@ class Sockets:
             byok=admission.byok,
         )
 
-    async def _authenticate(self, headers: Mapping[str, str]) -> Admission:
-        admission = await authenticate(self._authenticator, headers, allow_byok=self._allow_byok)
+    async def _authenticate(self, headers: Mapping[str, str], *, logins_alone: bool) -> Admission:
+        admission = await authenticate(self._authenticator, headers, allow_byok=self._allow_byok or logins_alone)
         if self._rate_limiter is not None:
             self._rate_limiter.check(admission.actor.api_key_id)
         return admission
@@ -141,7 +142,7 @@ class Sockets:
             Refusal: as a request would be.
 
         """
-        await self._authenticate(opening.headers)
+        await self._authenticate(opening.headers, logins_alone=opening.route.provider.takes_logins_alone)
         if message.kind == ASKS and self._admitter.closing:
             raise stopping()
         if message.facts.background:

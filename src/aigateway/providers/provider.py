@@ -38,6 +38,11 @@ class Provider:
     def __post_init__(self) -> None:
         object.__setattr__(self, "pool", KeyPool(len(self.signers or self.keys)))
 
+    @property
+    def takes_logins_alone(self) -> bool:
+        """Whether it never has a key, because people call it with their own login."""
+        return self.type is ProviderType.COPILOT
+
     def url(self, path: str, query: str) -> str:
         """The upstream URL of a path behind the routes' prefix; path and query go up as the client encoded them."""
         return f"{self.origin}{self.base_path}{path}" + (f"?{query}" if query else "")

@@ -187,9 +187,16 @@ class ChatAnswer(Answer):
             self._thoughts.setdefault((choice, source), []).append(kept)
 
     def _take_call(self, choice: int, index: int | None, call_id: str, function: _Function) -> None:
-        """Add to the call of that index, or begin one: another id at the same index is another call."""
+        """Add to the call of that index, or begin one: another id at the same index is another call.
+
+        Without an index and an id (Google's endpoint once sent neither) another name begins another call.
+        """
         call = self._last.get((choice, index))
-        if call is None or (call_id and call.call_id and call_id != call.call_id):
+        if (
+            call is None
+            or (call_id and call.call_id and call_id != call.call_id)
+            or (index is None and not call_id and function.name and call.name)
+        ):
             if len(self._calls) > MOST_ROWS:
                 return
             call = _Call(choice, index, call_id, function.name or "")

@@ -44,6 +44,7 @@ class _Item(msgspec.Struct):
 
 class _Response(msgspec.Struct):
     id: str | None = None
+    object: str | None = None
     model: str | None = None
     status: str | None = None
     service_tier: str | None = None
@@ -83,6 +84,8 @@ _THINKING = {
 }
 _READ = {kind.encode(): kind for kind in (*_OPENING, *_CLOSING, *_THINKING, "response.output_item.done", "error")}
 """The events that are read, by the name that they have in the stream."""
+_COMPACTION = "response.compaction"
+"""The object that `POST /responses/compact` answers with (developers.openai.com, "Compact a response")."""
 _ARGUMENTS = ("arguments", "input", "action", "operation", "queries", "code")
 """The fields of an item that say what the tool was asked; the first two are the whole of it."""
 
@@ -115,6 +118,8 @@ class ResponsesAnswer(Answer):
     def on_body(self, body: bytes | bytearray) -> None:
         """Take a whole response."""
         response = _RESPONSE.whole(body)
+        if response.object == _COMPACTION:
+            response.output = None  # what is kept of a session, not what the model did now
         self._take_response(response)
         self._close(response.status or "completed", response)
 

@@ -1,19 +1,21 @@
-"""Queries on interceptions that have ended."""
+"""Queries on interceptions."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, func, literal, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, func, literal, select, tuple_
 
-from aigateway.store.tables import interceptions, token_usages, tool_usages, user_prompts, users
+from aigateway.store.observed import Row, all_rows, observed
+from aigateway.store.tables import interceptions, model_thoughts, token_usages, tool_usages, user_prompts, users
 
-Row = Mapping[str, Any]
-"""A row's columns by name."""
+ANY = "any"
+"""As an `error_type`: any failure."""
+
+Cursor = tuple[datetime, str]
+"""Where a list goes on: the start and the id of the last row that was seen."""
 
 
 class UnknownCursor(LookupError):  # an answer, not a failure
@@ -32,6 +34,10 @@ class InterceptionFilter:
     provider_name: str | None = None
     model: str | None = None
     client: str | None = None
+    session_id: str | None = None
+    error_type: str | None = None
+    """One of those in `wire.errors`, or `ANY`."""
+    status_code: int | None = None
     started_after: datetime | None = None
     started_before: datetime | None = None
 
@@ -45,9 +51,14 @@ class InterceptionFilter:
             (column.provider_name, self.provider_name),
             (column.model, self.model),
             (column.client, self.client),
+            (column.session_id, self.session_id),
+            (column.error_type, None if self.error_type == ANY else self.error_type),
+            (column.status_code, self.status_code),
         )
         conditions: list[ColumnElement[bool]] = [column.ended_at.is_not(None)]
         conditions += [wanted == value for wanted, value in exact if value is not None]
+        if self.error_type is not None:
+            conditions.append(column.error_type.is_not(None))
         if self.started_after is not None:
             conditions.append(column.started_at >= self.started_after)
         if self.started_before is not None:
@@ -56,17 +67,26 @@ class InterceptionFilter:
 
 
 @dataclass(frozen=True, slots=True)
+class Interceptions:
+    """Some interceptions, with what was observed in each."""
+
+    rows: list[Row]
+    """With `username`, `name` and `avatar_url` of the initiator, which are None when the user is unknown."""
+    token_usages: dict[str, list[Row]] = field(default_factory=dict)
+    """By interception id, oldest first, like the next ones."""
+    user_prompts: dict[str, list[Row]] = field(default_factory=dict)
+    tool_usages: dict[str, list[Row]] = field(default_factory=dict)
+    model_thoughts: dict[str, list[Row]] = field(default_factory=dict)
+    """Only read where one interception is shown whole."""
+
+
+@dataclass(frozen=True, slots=True)
 class InterceptionPage:
-    """A part of the list, newest first, with what was observed in each interception."""
+    """A part of the list, newest first."""
 
     count: int
     """How many there are in all."""
-    interceptions: list[Row]
-    """With `username`, `name` and `avatar_url` of the initiator, which are None when the user is unknown."""
-    token_usages: dict[str, list[Row]] = field(default_factory=dict)
-    """By interception id, oldest first, like the next two."""
-    user_prompts: dict[str, list[Row]] = field(default_factory=dict)
-    tool_usages: dict[str, list[Row]] = field(default_factory=dict)
+    interceptions: Interceptions
 
 
 def page(
@@ -84,52 +104,62 @@ def page(
     Raises:
         UnknownCursor: `after_id` is not an interception that may be seen.
     """
-    conditions = wanted.conditions()
-    order = (interceptions.c.started_at.desc(), interceptions.c.id.desc())
-    query = (
-        select(interceptions, users.c.username, users.c.name, users.c.avatar_url)
-        .join_from(interceptions, users, users.c.id == interceptions.c.initiator_id, isouter=True)
-        .where(*conditions)
-        .order_by(*order)
-        .offset(offset)
-        .limit(limit)
-    )
-    if after_id is not None:
-        query = query.where(_below(connection, after_id, wanted.visible_to))
-    counted = select(func.count()).select_from(interceptions).where(*conditions)
-    count = connection.execute(counted).scalar_one()
-    rows = _rows(connection, query)
-    ids = [row["id"] for row in rows]
+    after = None if after_id is None else _cursor(connection, after_id, wanted.visible_to)
+    counted = select(func.count()).select_from(interceptions).where(*wanted.conditions())
     return InterceptionPage(
-        count=count,
-        interceptions=rows,
-        token_usages=_children(connection, token_usages, ids),
-        user_prompts=_children(connection, user_prompts, ids),
-        tool_usages=_children(connection, tool_usages, ids),
+        count=connection.execute(counted).scalar_one(),
+        interceptions=below(connection, wanted, after=after, offset=offset, limit=limit),
     )
 
 
-def _below(connection: Connection, after_id: str, visible_to: str | None) -> ColumnElement[bool]:
+def below(
+    connection: Connection, wanted: InterceptionFilter, *, after: Cursor | None, offset: int = 0, limit: int
+) -> Interceptions:
+    """Ended interceptions in the order of `page`, from below a cursor on, which need not be there any more."""
+    column = interceptions.c
+    query = (
+        _whole().where(*wanted.conditions()).order_by(column.started_at.desc(), column.id.desc()).limit(limit)
+    ).offset(offset)
+    if after is not None:
+        cursor = tuple_(literal(after[0], column.started_at.type), literal(after[1], column.id.type))
+        query = query.where(tuple_(column.started_at, column.id) < cursor)
+    rows = all_rows(connection, query)
+    ids = [row["id"] for row in rows]
+    return Interceptions(
+        rows,
+        token_usages=observed(connection, token_usages, ids),
+        user_prompts=observed(connection, user_prompts, ids),
+        tool_usages=observed(connection, tool_usages, ids),
+    )
+
+
+def one(connection: Connection, ident: str, *, visible_to: str | None) -> Interceptions:
+    """One interception whole, thoughts included, ended or not; none when it is not there or may not be seen."""
+    query = _whole().where(interceptions.c.id == ident)
+    if visible_to is not None:
+        query = query.where(interceptions.c.initiator_id == visible_to)
+    rows = all_rows(connection, query)
+    ids = [row["id"] for row in rows]
+    return Interceptions(
+        rows,
+        token_usages=observed(connection, token_usages, ids),
+        user_prompts=observed(connection, user_prompts, ids),
+        tool_usages=observed(connection, tool_usages, ids),
+        model_thoughts=observed(connection, model_thoughts, ids),
+    )
+
+
+def _whole() -> Select[*tuple[Any, ...]]:
+    return select(interceptions, users.c.username, users.c.name, users.c.avatar_url).join_from(
+        interceptions, users, users.c.id == interceptions.c.initiator_id, isouter=True
+    )
+
+
+def _cursor(connection: Connection, after_id: str, visible_to: str | None) -> Cursor:
     query = select(interceptions.c.started_at).where(interceptions.c.id == after_id)
     if visible_to is not None:
         query = query.where(interceptions.c.initiator_id == visible_to)
     started_at = connection.execute(query).scalar()
     if started_at is None:
         raise UnknownCursor(after_id)
-    column = interceptions.c
-    cursor = tuple_(literal(started_at, column.started_at.type), literal(after_id, column.id.type))
-    return tuple_(column.started_at, column.id) < cursor
-
-
-def _children(connection: Connection, table: Table, ids: Sequence[str]) -> dict[str, list[Row]]:
-    if not ids:
-        return {}
-    query = select(table).where(table.c.interception_id.in_(ids)).order_by(table.c.created_at, table.c.id)
-    grouped: dict[str, list[Row]] = defaultdict(list)
-    for row in _rows(connection, query):
-        grouped[row["interception_id"]].append(row)
-    return grouped
-
-
-def _rows(connection: Connection, query: Select[*tuple[Any, ...]]) -> list[Row]:
-    return [dict(row) for row in connection.execute(query).mappings()]
+    return started_at, after_id

@@ -14,8 +14,10 @@ class DataDirError(Exception):
 
 
 @contextmanager
-def hold(path: Path) -> Iterator[None]:
+def hold(path: Path) -> Iterator[int]:
     """Make the directory (mode 0700) and hold it until the block ends, however the process ends.
+
+    The descriptor keeps it held in every process that has it.
 
     Raises:
         DataDirError: it cannot be made or written, or another process holds it.
@@ -40,6 +42,6 @@ def hold(path: Path) -> Iterator[None]:
             ) from error
         os.ftruncate(lock, 0)
         os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
-        yield
+        yield lock
     finally:
         os.close(lock)

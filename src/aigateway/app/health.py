@@ -8,7 +8,6 @@ from typing import Protocol
 import msgspec
 
 from aigateway.audit.journal import JournalUnavailable
-from aigateway.gateway.admit import Admitter
 from aigateway.providers.provider import Provider
 from aigateway.settings.providers import ProviderType
 from aigateway.store.engine import Store, StoreUnavailable
@@ -43,24 +42,27 @@ class Health:
         *,
         journal: Writable,
         store: Store,
-        admitter: Admitter,
         providers: Mapping[str, Provider],
         enabled: bool,
         allow_byok: bool,
     ) -> None:
         self._journal = journal
         self._store = store
-        self._admitter = admitter
         self._providers = providers
         self._enabled = enabled
         self._allow_byok = allow_byok
+        self._leaving = False
+
+    def leave(self) -> None:
+        """The server is told to stop: it is not ready from here on, whatever it still serves."""
+        self._leaving = True
 
     async def readiness(self) -> Readiness:
         """Every check, with the reason where one fails."""
         checks = {"journal": await self._check_journal(), "store": await self._check_store()}
         if self._enabled:
             checks["providers"] = self._check_providers()
-        if self._admitter.closing:
+        if self._leaving:
             checks["server"] = Check(ok=False, reason="stopping")
         return Readiness(all(check.ok for check in checks.values()), checks)
 

@@ -42,8 +42,10 @@ class ListenError(Exception):
     """The address cannot be used. The sentence says why, and names the option."""
 
 
-def bind(address: Address, option: str = "--http-address (CODER_HTTP_ADDRESS)") -> socket.socket:
-    """A listening socket, for the address that an option names.
+def bind(
+    address: Address, option: str = "--http-address (CODER_HTTP_ADDRESS)", *, shared: bool = False
+) -> socket.socket:
+    """A listening socket, for the address that an option names; others may listen there too when it is shared.
 
     Raises:
         ListenError: the address is taken, not ours, or not allowed.
@@ -54,6 +56,8 @@ def bind(address: Address, option: str = "--http-address (CODER_HTTP_ADDRESS)") 
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if not address.host:
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         listener.bind((host, address.port))
@@ -91,23 +95,29 @@ class Listener:
         self,
         app: Any,
         *,
+        shutdown_delay: float,
         shutdown_timeout: float,
         largest_message: int,
+        on_leave: Callable[[], None],
         on_stop: Callable[[], None],
         on_limit: Callable[[], None],
         on_hangup: Callable[[], None],
     ) -> None:
-        """Take what to do when told to stop, when the time for requests in flight (in seconds) is over, on SIGHUP.
+        """Take what to do when told to stop, when it really stops, when it is over for requests in flight, on SIGHUP.
 
+        The delay is the time in seconds from the first to the second, the timeout the one from the second to the third.
         The largest message that a client may send on a WebSocket is in bytes.
         """
         self._app = app
         self._largest_message = largest_message
+        self._shutdown_delay = shutdown_delay
         self._shutdown_timeout = shutdown_timeout
+        self._on_leave = on_leave
         self._on_stop = on_stop
         self._on_limit = on_limit
         self._on_hangup = on_hangup
         self._servers: list[Server] = []
+        self._leaving = False
         self._stopping = False
         logging.getLogger("uvicorn.error").addFilter(_is_news)
 
@@ -128,6 +138,15 @@ class Listener:
         finally:
             for signum in (signal.SIGTERM, signal.SIGINT):
                 loop.remove_signal_handler(signum)
+
+    def leave(self) -> None:
+        """Stop, but let those who ask know it beforehand."""
+        self._leaving = True
+        self._on_leave()
+        if self._shutdown_delay:
+            asyncio.get_running_loop().call_later(self._shutdown_delay, self.stop)
+        else:
+            self.stop()
 
     def stop(self) -> None:
         """Take no new requests, and let those in flight finish within the time."""
@@ -163,9 +182,17 @@ class Listener:
         if self._stopping:
             _log.warning("told to stop again: requests in flight are broken off", signal=name)
             self._on_limit()
-            return
-        _log.info("stopping: requests in flight may finish", signal=name, within_seconds=self._shutdown_timeout)
-        self.stop()
+        elif self._leaving:
+            _log.warning("told to stop again: nothing new is let in from now on", signal=name)
+            self.stop()
+        else:
+            _log.info(
+                "stopping: requests in flight may finish",
+                signal=name,
+                after_seconds=self._shutdown_delay,
+                within_seconds=self._shutdown_timeout,
+            )
+            self.leave()
 
 
 class Server(uvicorn.Server):

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import math
 import socket
-from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import asynccontextmanager, closing, contextmanager
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from aigateway.app.listener import base_url, bind
+from aigateway.app.listener import base_url
 from aigateway.audit.journal import Journal, JournalUnavailable
 from aigateway.audit.recorder import Records
 from aigateway.audit.shipper import Shipper
@@ -20,7 +20,7 @@ from aigateway.gateway.intercept import Intercepts
 from aigateway.gateway.passthrough import PassesThrough
 from aigateway.gateway.transport import Transport
 from aigateway.providers.provider import Provider
-from aigateway.settings.model import MetricsSettings, Settings
+from aigateway.settings.model import Settings
 from aigateway.telemetry import logging
 from aigateway.telemetry.events import Events
 from aigateway.telemetry.logging import get_logger
@@ -145,21 +145,6 @@ def observing(settings: Settings) -> Observing:
 
             logging.follow(note)
     return Observing(metrics, tracing)
-
-
-@contextmanager
-def bind_metrics(settings: MetricsSettings) -> Iterator[socket.socket | None]:
-    """Hold the socket for Prometheus, None when metrics are off.
-
-    Raises:
-        ListenError: the address cannot be used.
-
-    """
-    if not settings.enabled:
-        yield None
-        return
-    with closing(bind(settings.address, "--prometheus-address (CODER_PROMETHEUS_ADDRESS)")) as listening:
-        yield listening
 
 
 async def _read_backlog(metrics: Metrics, journal: Journal) -> None:

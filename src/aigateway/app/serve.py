@@ -6,8 +6,7 @@ import asyncio
 import contextlib
 import resource
 import signal
-import socket
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -21,13 +20,14 @@ from aigateway.app.asgi import Application, Asgi
 from aigateway.app.datadir import DataDirError, hold
 from aigateway.app.dumping import dumping
 from aigateway.app.health import Health
-from aigateway.app.listener import Https, Listener, ListenError, base_url, bind
-from aigateway.app.observing import bind_metrics
+from aigateway.app.listener import Https, Listener, ListenError, base_url
+from aigateway.app.places import Places, taken
 from aigateway.app.services import Services, running
+from aigateway.app.supervisor import Supervisor
 from aigateway.app.tls import Certificate, TlsError
 from aigateway.audit.dumps.dumps import DumpDirUnusable, Dumps
 from aigateway.audit.journal import JournalUnavailable
-from aigateway.settings.model import Settings, TlsSettings
+from aigateway.settings.model import Settings
 from aigateway.settings.providers import ProviderSettings
 from aigateway.store.engine import StoreTooNew, StoreUnavailable
 from aigateway.telemetry import logging
@@ -36,7 +36,7 @@ from aigateway.telemetry.logging import get_logger
 if TYPE_CHECKING:
     from aigateway.simulator.server import Simulator
 
-_CANNOT_START = (
+CANNOT_START = (
     DataDirError,
     ListenError,
     TlsError,
@@ -62,56 +62,79 @@ def serve(settings: Settings, warnings: Sequence[str]) -> int:
     """
     for warning in warnings:
         _log.warning(warning)
-    _allow_many_connections()
-    # Rotating logs in the first or the last moments must not end the server.
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    prepare()
     try:
-        with (
-            hold(settings.data_dir),
-            contextlib.closing(bind(settings.http.address)) as plain,
-            _https(settings.http.tls) as https,
-            bind_metrics(settings.metrics) as metrics_listener,
-            asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
-        ):
-            runner.run(_serve(settings, plain, https, metrics_listener))
-    except _CANNOT_START as error:
-        click.echo(f"aigateway: the server cannot start: {error}", err=True)
+        with hold(settings.data_dir) as lock, taken(settings) as places:
+            if len(places) > 1:
+                return Supervisor(settings, places, lock).run()
+            run(settings, places[0])
+    except CANNOT_START as error:
+        say_why(error)
         return 1
     return 0
 
 
+def prepare() -> None:
+    """Make the process fit to serve."""
+    _allow_many_connections()
+    # Rotating logs in the first or the last moments must not end the server.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+
+def say_why(error: Exception) -> None:
+    """Say on standard error why the server cannot start."""
+    click.echo(f"aigateway: the server cannot start: {error}", err=True)
+
+
+def run(settings: Settings, places: Places, *, number: int = 0, ready: Callable[[], None] = lambda: None) -> None:
+    """Serve at these places until told to stop; `ready` is called once requests are served.
+
+    Of several workers, each has a number; what needs doing once is done by number 0.
+
+    Raises:
+        Exception: one of `CANNOT_START`.
+
+    """
+    certificate = Certificate(settings.http.tls) if settings.http.tls else None
+    https = Https(places.https, certificate) if places.https and certificate else None
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(settings, places, https, number, ready))
+
+
 async def _serve(
-    settings: Settings, plain: socket.socket, https: Https | None, metrics_listening: socket.socket | None
+    settings: Settings, places: Places, https: Https | None, number: int, ready: Callable[[], None]
 ) -> None:
     async with (
         _simulated(settings) as simulated,
         dumping(settings.gateway) as dumps,
-        running(settings, [*settings.providers, *simulated], dumps) as services,
-        services.observing.scraped(metrics_listening, services.journal),
+        running(settings, [*settings.providers, *simulated], dumps, purges=number == 0) as services,
+        services.observing.scraped(places.metrics, services.journal),
     ):
         gateway = settings.gateway
+        health = Health(
+            journal=services.records,
+            store=services.store,
+            providers=services.providers,
+            enabled=gateway.enabled,
+            allow_byok=gateway.allow_byok,
+        )
         application = Application(
-            health=Health(
-                journal=services.records,
-                store=services.store,
-                admitter=services.admitter,
-                providers=services.providers,
-                enabled=gateway.enabled,
-                allow_byok=gateway.allow_byok,
-            ),
+            health=health,
             data_plane=services.endpoint if gateway.enabled else None,
             sockets=services.sockets if gateway.enabled else None,
             make_control_plane=lambda: _control_plane(settings, services),
         )
         listener = Listener(
             application,
+            shutdown_delay=gateway.shutdown_delay.total_seconds(),
             shutdown_timeout=gateway.shutdown_timeout.total_seconds(),
             largest_message=gateway.max_body_size,
+            on_leave=health.leave,
             on_stop=services.stop,
             on_limit=services.in_flight.interrupt_all,
             on_hangup=lambda: _hang_up(https, dumps),
         )
-        url = settings.http.access_url or base_url(plain)
+        url = settings.http.access_url or base_url(places.plain)
         _log.info(
             "AI Gateway is ready",
             version=__version__,
@@ -121,21 +144,11 @@ async def _serve(
             providers=sorted(services.providers),
             data_dir=str(settings.data_dir),
         )
-        if settings.dev:
+        ready()
+        if settings.dev and number == 0:
             click.echo(await dev.welcome(settings, services, url))
-        await listener.serve(plain, https)
+        await listener.serve(places.plain, https)
         _log.info("the last request is over; shipping the journal")
-
-
-@contextlib.contextmanager
-def _https(settings: TlsSettings | None) -> Iterator[Https | None]:
-    """Hold the socket for HTTPS, with its certificate; None when it is off."""
-    if settings is None:
-        yield None
-        return
-    certificate = Certificate(settings)
-    with contextlib.closing(bind(settings.address, "--tls-address (CODER_TLS_ADDRESS)")) as listening:
-        yield Https(listening, certificate)
 
 
 def _hang_up(https: Https | None, dumps: Dumps | None) -> None:

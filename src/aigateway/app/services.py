@@ -79,9 +79,11 @@ def store_url(data_dir: Path) -> str:
 
 @asynccontextmanager
 async def running(
-    settings: Settings, providers: Sequence[ProviderSettings], dumps: Dumps | None
+    settings: Settings, providers: Sequence[ProviderSettings], dumps: Dumps | None, *, purges: bool
 ) -> AsyncIterator[Services]:
     """Start every service, and stop them in the right order: nothing that was recorded is left behind unsaid.
+
+    Old records are purged by one process of those that share a data directory.
 
     Raises:
         JournalUnavailable: the journal cannot be opened.
@@ -113,14 +115,15 @@ async def running(
         adoption = Adoption(journals, make_shipper)
         adoption.start()
         stack.push_async_callback(adoption.stop)
-        retention = Retention(
-            store,
-            records=settings.gateway.retention,
-            expired_keys=settings.tokens.api_keys_retention,
-            events=services.observing.events,
-        )
-        retention.start()
-        stack.push_async_callback(retention.stop)
+        if purges:
+            retention = Retention(
+                store,
+                records=settings.gateway.retention,
+                expired_keys=settings.tokens.api_keys_retention,
+                events=services.observing.events,
+            )
+            retention.start()
+            stack.push_async_callback(retention.stop)
         yield services
 
 

@@ -35,6 +35,7 @@ class Kind:
     """Never shown, and refused in a YAML file."""
 
 
+MOST_WORKERS = 256
 _TRUE = frozenset({"true", "1", "t", "yes", "on"})
 _FALSE = frozenset({"false", "0", "f", "no", "off"})
 
@@ -63,6 +64,13 @@ def _count(text: str) -> int:
     if count is None:
         raise ValueError("must be more than 0; write for example 5")
     return count
+
+
+def _workers(text: str) -> int:
+    workers = _count(text)
+    if workers > MOST_WORKERS:
+        raise ValueError(f"more than {MOST_WORKERS} processes; write how many cores they may use")
+    return workers
 
 
 def _size(text: str) -> int:
@@ -191,6 +199,7 @@ def actor_header(default: str) -> Kind:
 SWITCH = Kind("true|false", parse_switch, is_switch=True)
 LIMIT = Kind("number", _limit)
 COUNT = Kind("number", _count)
+WORKERS = Kind("number", _workers)
 SIZE = Kind("size", _size)
 LIFETIME = Kind("duration", _lifetime)
 TIMEOUT = Kind("duration", _timeout)

@@ -206,7 +206,7 @@ SERVER_OPTIONS: tuple[Option, ...] = (
     Option(
         field="workers",
         names=Names("--workers", "CODER_AI_GATEWAY_WORKERS", "ai_gateway.workers"),
-        kind=kinds.COUNT,
+        kind=kinds.WORKERS,
         default="1",
         help="How many processes serve, to use more than one core. Each has a port for metrics, one after the other.",
         group=Group.SERVER,

@@ -117,6 +117,48 @@ interceptions = Table(
 )
 Index("ix_aibridge_interceptions_newest", interceptions.c.started_at.desc(), interceptions.c.id.desc())
 Index("ix_aibridge_interceptions_session", interceptions.c.session_id, interceptions.c.initiator_id)
+Index(
+    "ix_aibridge_interceptions_in_session",
+    interceptions.c.session_id,
+    interceptions.c.initiator_id,
+    interceptions.c.started_at,
+    interceptions.c.id,
+)
+Index(
+    "ix_aibridge_interceptions_failed",
+    interceptions.c.error_type,
+    sqlite_where=interceptions.c.error_type.is_not(None),
+    postgresql_where=interceptions.c.error_type.is_not(None),
+)
+
+# What follows says nothing that the interceptions do not say; `store.session_index` keeps it true, so that a page of
+# sessions, their number, and those that used a model are found without reading millions of interceptions.
+sessions = Table(
+    "aibridge_sessions",
+    metadata,
+    Column("session_id", Text, primary_key=True),
+    Column("initiator_id", Uuid36, primary_key=True),
+    Column("started_at", UtcTime, nullable=False),
+    Column("last_started_at", UtcTime, nullable=False),
+    sqlite_with_rowid=False,
+)
+_newest_sessions = (sessions.c.started_at.desc(), sessions.c.session_id.desc(), sessions.c.initiator_id.desc())
+Index("ix_aibridge_sessions_newest", *_newest_sessions)
+Index("ix_aibridge_sessions_newest_of", sessions.c.initiator_id, *_newest_sessions[:2])
+
+session_uses = Table(
+    "aibridge_session_uses",
+    metadata,
+    Column("session_id", Text, primary_key=True),
+    Column("initiator_id", Uuid36, primary_key=True),
+    Column("provider", Text, primary_key=True),
+    Column("provider_name", Text, primary_key=True),
+    Column("model", Text, primary_key=True),
+    Column("client", String(64), primary_key=True),
+    Column("started_at", UtcTime, nullable=False),
+    Column("last_started_at", UtcTime, nullable=False),
+    sqlite_with_rowid=False,
+)
 
 
 def _child(name: str, *own: Column[object]) -> Table:

@@ -1,0 +1,223 @@
+"""What sessions come to: who, when, with what, how much, and what was asked last."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, case, func, select, tuple_
+
+from aigateway.store.session_index import SessionKey, chunks
+from aigateway.store.tables import interceptions, session_uses, token_usages, user_prompts, users
+from aigateway.store.types import Uuid36
+
+LONGEST_LAST_PROMPT = 1000
+"""Characters of a session's last prompt that a list tells."""
+
+PURPOSE: ColumnElement[str] = interceptions.c.metadata["purpose"].as_string()
+"""What a side request is for (decision 29); NULL for what a person or their agent asked."""
+
+THREAD: ColumnElement[str] = func.coalesce(interceptions.c.thread_root_id, interceptions.c.id, type_=Uuid36)
+"""The thread that an interception belongs to: the id of its root, which may have been purged."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenSum:
+    """Tokens of all interceptions of something."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_input_tokens: int = 0
+    cache_write_input_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """A session. Everything counts ended interceptions; threads leave side requests out."""
+
+    id: str
+    initiator_id: str
+    username: str | None
+    """None when the user is unknown, like the next two."""
+    name: str | None
+    avatar_url: str | None
+    providers: list[str]
+    """Types, names, and models that were used: distinct and sorted."""
+    provider_names: list[str]
+    models: list[str]
+    client: str
+    """Of the first interception, like `metadata`."""
+    metadata: dict[str, Any]
+    started_at: datetime
+    ended_at: datetime
+    last_active_at: datetime
+    """When the newest prompt came, else the start."""
+    threads: int
+    interceptions: int
+    failures: int
+    tokens: TokenSum
+    last_prompt: str | None
+    """The first `LONGEST_LAST_PROMPT` characters."""
+
+
+def summaries(connection: Connection, keys: Sequence[SessionKey]) -> list[Session]:
+    """What these sessions come to, in this order; one without ended interceptions is left out."""
+    found: dict[SessionKey, Session] = {}
+    for some in chunks(keys):
+        found |= _summaries(connection, some)
+    return [found[key] for key in keys if key in found]
+
+
+def in_session(key: SessionKey) -> ColumnElement[bool]:
+    """That an interception has ended and is in a session."""
+    return _ended_in([key])
+
+
+def _ended_in(keys: Sequence[SessionKey]) -> ColumnElement[bool]:
+    column = interceptions.c
+    return tuple_(column.session_id, column.initiator_id).in_(keys) & column.ended_at.is_not(None)
+
+
+def _summaries(connection: Connection, keys: Sequence[SessionKey]) -> dict[SessionKey, Session]:
+    tokens = _tokens(connection, keys)
+    uses = _uses(connection, keys)
+    prompts = _last_prompts(connection, keys)
+    firsts = _firsts(connection, keys)
+    found = {}
+    for row in _spans(connection, keys):
+        key = (row["session_id"], row["initiator_id"])
+        prompted_at, prompt = prompts.get(key, (None, None))
+        found[key] = Session(
+            id=key[0],
+            initiator_id=key[1],
+            **firsts[key],
+            providers=sorted(uses[key]["provider"]),
+            provider_names=sorted(uses[key]["provider_name"]),
+            models=sorted(uses[key]["model"]),
+            started_at=row["started_at"],
+            ended_at=row["ended_at"],
+            last_active_at=prompted_at or row["started_at"],
+            threads=row["threads"],
+            interceptions=row["interceptions"],
+            failures=row["failures"],
+            tokens=tokens.get(key, TokenSum()),
+            last_prompt=prompt,
+        )
+    return found
+
+
+def _spans(connection: Connection, keys: Sequence[SessionKey]) -> list[dict[str, Any]]:
+    column = interceptions.c
+    query = (
+        select(
+            column.session_id,
+            column.initiator_id,
+            func.min(column.started_at).label("started_at"),
+            func.max(column.ended_at).label("ended_at"),
+            func.count(case((PURPOSE.is_(None), THREAD)).distinct()).label("threads"),
+            func.count().label("interceptions"),
+            func.count(column.error_type).label("failures"),
+        )
+        .where(_ended_in(keys))
+        .group_by(column.session_id, column.initiator_id)
+    )
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def _tokens(connection: Connection, keys: Sequence[SessionKey]) -> dict[SessionKey, TokenSum]:
+    column = interceptions.c
+    names = TokenSum.__dataclass_fields__
+    query = (
+        select(column.session_id, column.initiator_id, *(func.sum(token_usages.c[name]).label(name) for name in names))
+        .join_from(interceptions, token_usages, token_usages.c.interception_id == column.id)
+        .where(_ended_in(keys))
+        .group_by(column.session_id, column.initiator_id)
+    )
+    return {
+        (row["session_id"], row["initiator_id"]): TokenSum(**{name: int(row[name]) for name in names})
+        for row in connection.execute(query).mappings()
+    }
+
+
+def _uses(connection: Connection, keys: Sequence[SessionKey]) -> dict[SessionKey, dict[str, set[str]]]:
+    column = session_uses.c
+    query = select(session_uses).where(tuple_(column.session_id, column.initiator_id).in_(keys))
+    found: dict[SessionKey, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for row in connection.execute(query).mappings():
+        for name in ("provider", "provider_name", "model"):
+            found[row["session_id"], row["initiator_id"]][name].add(row[name])
+    return found
+
+
+def _last_prompts(connection: Connection, keys: Sequence[SessionKey]) -> dict[SessionKey, tuple[datetime, str]]:
+    """The newest prompt of each session, and when it came."""
+    column, prompt = interceptions.c, user_prompts.c
+    ranked = (
+        select(
+            column.session_id,
+            column.initiator_id,
+            prompt.id,
+            func.row_number()
+            .over(
+                partition_by=(column.session_id, column.initiator_id),
+                order_by=(prompt.created_at.desc(), prompt.id.desc()),
+            )
+            .label("place"),
+        )
+        .join_from(interceptions, user_prompts, prompt.interception_id == column.id)
+        .where(_ended_in(keys))
+        .subquery()
+    )
+    query = (
+        select(
+            ranked.c.session_id,
+            ranked.c.initiator_id,
+            prompt.created_at,
+            func.substr(prompt.prompt, 1, LONGEST_LAST_PROMPT).label("prompt"),
+        )
+        .join_from(ranked, user_prompts, prompt.id == ranked.c.id)
+        .where(ranked.c.place == 1)
+    )
+    return {(row.session_id, row.initiator_id): (row.created_at, row.prompt) for row in connection.execute(query)}
+
+
+def _firsts(connection: Connection, keys: Sequence[SessionKey]) -> dict[SessionKey, dict[str, Any]]:
+    """Client and metadata of each session's first interception, and the initiator."""
+    column = interceptions.c
+    ranked = (
+        select(
+            column.id,
+            func.row_number()
+            .over(partition_by=(column.session_id, column.initiator_id), order_by=(column.started_at, column.id))
+            .label("place"),
+        )
+        .where(_ended_in(keys))
+        .subquery()
+    )
+    query = (
+        select(
+            column.session_id,
+            column.initiator_id,
+            column.client,
+            column.metadata,
+            users.c.username,
+            users.c.name,
+            users.c.avatar_url,
+        )
+        .join_from(ranked, interceptions, column.id == ranked.c.id)
+        .join(users, users.c.id == column.initiator_id, isouter=True)
+        .where(ranked.c.place == 1)
+    )
+    return {
+        (row["session_id"], row["initiator_id"]): {
+            "client": row["client"],
+            "metadata": row["metadata"] or {},
+            "username": row["username"],
+            "name": row["name"],
+            "avatar_url": row["avatar_url"],
+        }
+        for row in connection.execute(query).mappings()
+    }

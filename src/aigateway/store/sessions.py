@@ -1,0 +1,177 @@
+"""Queries on sessions: which there are, and what each comes to.
+
+A session is (session id, initiator), control-plane spec 3.2. A page of them is found in `aibridge_sessions`, and only
+then are the interceptions of those few read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, Table, and_, exists, func, literal, or_, select, tuple_
+
+from aigateway.store.interceptions import InterceptionFilter
+from aigateway.store.session_index import SessionKey
+from aigateway.store.session_summary import Session, summaries
+from aigateway.store.tables import interceptions, session_uses, sessions
+
+Place = tuple[datetime, str, str]
+"""Where the list goes on: the start, the session id and the initiator id of the last session that was seen."""
+
+
+class UnknownSession(LookupError):  # an answer, not a failure
+    """There is no such session, or none that may be seen."""
+
+
+class SharedSessionId(LookupError):  # an answer, not a failure
+    """Several people have a session with this id, so it has to be said whose is meant."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionPage:
+    """A part of the list, newest first."""
+
+    count: int
+    """How many there are in all."""
+    sessions: list[Session]
+
+
+def page(
+    connection: Connection,
+    wanted: InterceptionFilter,
+    *,
+    after: SessionKey | None,
+    offset: int,
+    limit: int,
+) -> SessionPage:
+    """Sessions with at least one ended interception that is wanted, newest first by start and id.
+
+    Args:
+        connection: a transaction.
+        wanted: which interceptions.
+        after: the last session already seen, see `find`; the page begins below it.
+        offset: how many to leave out.
+        limit: how many at most.
+
+    Raises:
+        UnknownSession: `after` is not a session that may be seen.
+    """
+    place = None if after is None else _place(connection, after, wanted.visible_to)
+    count = connection.execute(select(func.count()).select_from(sessions).where(*_conditions(wanted))).scalar_one()
+    return SessionPage(count, below(connection, wanted, after=place, offset=offset, limit=limit))
+
+
+def below(
+    connection: Connection, wanted: InterceptionFilter, *, after: Place | None, offset: int = 0, limit: int
+) -> list[Session]:
+    """Sessions in the order of `page`, from below a place on."""
+    column = sessions.c
+    order = (column.started_at, column.session_id, column.initiator_id)
+    query: Select[Any] = (
+        select(column.session_id, column.initiator_id)
+        .where(*_conditions(wanted))
+        .order_by(*(name.desc() for name in order))
+        .offset(offset)
+        .limit(limit)
+    )
+    if after is not None:
+        seen = (literal(value, name.type) for value, name in zip(after, order, strict=True))
+        query = query.where(tuple_(*order) < tuple_(*seen))
+    return summaries(connection, [(row.session_id, row.initiator_id) for row in connection.execute(query)])
+
+
+def find(connection: Connection, ref: str, *, visible_to: str | None, initiator_id: str | None = None) -> SessionKey:
+    """The one session that is meant.
+
+    Args:
+        connection: a transaction.
+        ref: a session id, or the id of an interception in the session.
+        visible_to: the one user whose sessions may be seen; None for everybody's.
+        initiator_id: whose session; None when that needs no saying.
+
+    Raises:
+        UnknownSession: there is none that may be seen.
+        SharedSessionId: several people have one, and `initiator_id` is None.
+    """
+    for table, name in ((sessions, "session_id"), (interceptions, "id")):
+        column = table.c
+        query = select(column.session_id, column.initiator_id).where(column[name] == ref).limit(2)
+        if table is interceptions:
+            if len(ref) != len("00000000-0000-0000-0000-000000000000"):
+                break
+            query = query.where(column.ended_at.is_not(None))
+        for whose in filter(None, (visible_to, initiator_id)):
+            query = query.where(column.initiator_id == whose)
+        found = connection.execute(query).all()
+        if len(found) > 1:
+            raise SharedSessionId(ref)
+        if found:
+            return found[0].session_id, found[0].initiator_id
+    raise UnknownSession(ref)
+
+
+def _place(connection: Connection, key: SessionKey, visible_to: str | None) -> Place:
+    column = sessions.c
+    query = select(column.started_at).where(column.session_id == key[0], column.initiator_id == key[1])
+    if visible_to is not None:
+        query = query.where(column.initiator_id == visible_to)
+    started_at = connection.execute(query).scalar()
+    if started_at is None:
+        raise UnknownSession(key[0])
+    return started_at, *key
+
+
+def _conditions(wanted: InterceptionFilter) -> list[ColumnElement[bool]]:
+    """The filter in SQL, on the table of sessions; interceptions are read only where nothing else tells."""
+    column = sessions.c
+    exact = (
+        (column.initiator_id, wanted.visible_to),
+        (column.initiator_id, wanted.initiator_id),
+        (column.session_id, wanted.session_id),
+    )
+    conditions: list[ColumnElement[bool]] = [name == value for name, value in exact if value is not None]
+    if wanted.error_type is not None or wanted.status_code is not None:
+        conditions.append(_has(interceptions, wanted.conditions()))
+    elif uses := _uses(wanted):
+        conditions.append(_has(session_uses, [*uses, *_during(session_uses, wanted)]))
+    else:
+        conditions += _during(sessions, wanted)
+    return conditions
+
+
+def _has(table: Table, conditions: Sequence[ColumnElement[bool]]) -> ColumnElement[bool]:
+    keys = select(table.c.session_id, table.c.initiator_id).where(*conditions)
+    return tuple_(sessions.c.session_id, sessions.c.initiator_id).in_(keys)
+
+
+def _uses(wanted: InterceptionFilter) -> list[ColumnElement[bool]]:
+    column = session_uses.c
+    exact = (
+        (column.provider, wanted.provider),
+        (column.provider_name, wanted.provider_name),
+        (column.model, wanted.model),
+        (column.client, wanted.client),
+    )
+    return [name == value for name, value in exact if value is not None]
+
+
+def _during(table: Table, wanted: InterceptionFilter) -> list[ColumnElement[bool]]:
+    """That something of it began in the wanted time. `table` knows when the first and the last interception did."""
+    after, before = wanted.started_after, wanted.started_before
+    first, last = table.c.started_at, table.c.last_started_at
+    conditions: list[ColumnElement[bool]] = []
+    if after is not None:
+        conditions.append(last >= after)
+    if before is not None:
+        conditions.append(first <= before)
+    if after is not None and before is not None:
+        within = exists().where(
+            interceptions.c.session_id == table.c.session_id,
+            interceptions.c.initiator_id == table.c.initiator_id,
+            and_(*wanted.conditions()),
+        )
+        conditions.append(or_(first >= after, last <= before, within))
+    return conditions

@@ -8,8 +8,8 @@ from tests.support import people
 
 
 @pytest.fixture
-async def world(tmp_path):
-    async with people.world(tmp_path) as made:
+async def world(store_url):
+    async with people.world(store_url) as made:
         yield made
 
 

@@ -35,8 +35,8 @@ class Heard(Events):
 
 
 @pytest.fixture
-async def store(tmp_path):
-    opened = await Store.open(f"sqlite:///{tmp_path / 'aigateway.sqlite3'}")
+async def store(store_url):
+    opened = await Store.open(store_url)
     yield opened
     await opened.close()
 
@@ -83,10 +83,10 @@ async def test_what_is_kept_for_ever_stays(store, make, records):
     assert await left(store) == [uid(1)]
 
 
-async def test_keys_that_expired_long_ago_are_deleted_so_many_a_pass(tmp_path, heard, monkeypatch):
+async def test_keys_that_expired_long_ago_are_deleted_so_many_a_pass(store_url, heard, monkeypatch):
     monkeypatch.setattr(retention, "_KEYS_AT_ONCE", 2)
     monkeypatch.setattr(retention, "_KEYS_A_PASS", 4)
-    async with world(tmp_path) as made:
+    async with world(store_url) as made:
         ann = await made.user("ann")
         for hours in range(1, 8):
             await made.token(ann, hours * HOUR)

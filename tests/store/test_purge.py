@@ -79,20 +79,20 @@ async def test_keys_go_when_they_expired_long_ago(store):
     assert sorted(left) == ["key4", "key5"]
 
 
-async def test_the_file_shrinks_and_keeps_a_quarter_for_rows_to_come(store, tmp_path):
+async def test_the_file_shrinks_and_keeps_a_quarter_for_rows_to_come(sqlite, tmp_path):
     path = tmp_path / "aigateway.sqlite3"
     records = [record for number in range(1, 2001) for record in story(number, 0, calls=str(number))]
-    await store.write(apply, records)
+    await sqlite.write(apply, records)
     full = checkpointed(path)
-    while await store.write(purge.records, NEW_YEAR + HOUR, 500):
+    while await sqlite.write(purge.records, NEW_YEAR + HOUR, 500):
         pass
     assert checkpointed(path) == full
     steps = []
-    while released := await store.write(purge.release_pages, 50):
+    while released := await sqlite.write(purge.release_pages, 50):
         steps.append(released)
     assert steps[0] == 50
     assert checkpointed(path) < full / 10
-    await store.write(apply, records)
+    await sqlite.write(apply, records)
     assert checkpointed(path) <= full * 1.1
 
 
@@ -114,10 +114,10 @@ def checkpointed(path):
         ("DELETE FROM aibridge_user_prompts WHERE interception_id IN ('a', 'b')", "prompts_"),
     ],
 )
-async def test_nothing_is_searched_from_end_to_end(store, statement, index):
+async def test_nothing_is_searched_from_end_to_end(sqlite, statement, index):
     def plan(connection):
         return [row.detail for row in connection.execute(text(f"EXPLAIN QUERY PLAN {statement}"))]
 
-    [step] = await store.read(plan)
+    [step] = await sqlite.read(plan)
     assert step.startswith("SEARCH")
     assert index in step

@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from aigateway.accounts.actor import Actor
 from aigateway.accounts.authenticate import Authenticator
@@ -81,9 +80,9 @@ class World:
 
 
 @asynccontextmanager
-async def world(folder: Path):
-    """A new world in a folder."""
-    store = await Store.open(f"sqlite:///{folder / 'aigateway.sqlite3'}")
+async def world(url: str):
+    """A new world in a database."""
+    store = await Store.open(url)
     clock = Clock()
     authenticator = Authenticator(store, clock=clock.now, monotonic=clock.monotonic)
     try:

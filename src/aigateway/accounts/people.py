@@ -21,6 +21,7 @@ from aigateway.store import api_keys, users
 from aigateway.store.engine import Store
 from aigateway.store.tables import api_keys as key_table
 from aigateway.store.times import utc_now
+from aigateway.store.turns import Turn, wait_for
 from aigateway.store.users import User, UserPage
 
 ME = "me"
@@ -51,6 +52,7 @@ class People:
         user, hashed = new.as_first().at(self.clock()), await passwords.hash_password(new.password)
 
         def add(connection: Connection) -> None:
+            wait_for(connection, Turn.PEOPLE)
             if users.exists_any(connection):
                 raise too_late
             users.add(connection, user, hashed)
@@ -150,6 +152,7 @@ class People:
         now = self.clock()
 
         def change(connection: Connection) -> User:
+            wait_for(connection, Turn.PEOPLE)
             user = self.find(connection, actor, ref)
             self._require(actor, Permission.MANAGE_USERS, f"{verb} users")
             self._require_rule(actor, user.roles)

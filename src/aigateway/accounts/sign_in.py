@@ -17,6 +17,7 @@ from aigateway.store import api_keys, users
 from aigateway.store.engine import Store
 from aigateway.store.tables import api_keys as key_table
 from aigateway.store.times import utc_now
+from aigateway.store.turns import Turn, wait_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class SignIn:
         self.authenticator.forget(actor.api_key_id)
 
     def _enter(self, connection: Connection, user_id: str) -> str:
+        wait_for(connection, Turn.PEOPLE)  # Whoever is suspended at this moment must not become active by it.
         user, now = users.by_id(connection, user_id), self.clock()
         if user is None or user.status == "suspended":
             raise NotSignedIn("This account is suspended. Ask an owner to activate it.")

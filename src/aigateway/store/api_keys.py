@@ -141,8 +141,10 @@ def remove(connection: Connection, condition: ColumnElement[bool]) -> None:
 
 def record_uses(connection: Connection, uses: Sequence[Use]) -> None:
     """Remember when keys were last used and their users last seen. Never back in time."""
+    # In one order, so that replicas that do the same at the same time do not wait for each other in a circle.
     rows: list[dict[str, Any]] = [
-        {"key": use.key_id, "user": use.user_id, "at": use.at, "until": use.expires_at} for use in uses
+        {"key": use.key_id, "user": use.user_id, "at": use.at, "until": use.expires_at}
+        for use in sorted(uses, key=lambda use: (use.user_id, use.key_id))
     ]
     connection.execute(
         update(api_keys)

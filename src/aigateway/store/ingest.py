@@ -21,12 +21,15 @@ from aigateway.store.records import (
     ToolUsage,
 )
 from aigateway.store.tables import interceptions, model_thoughts, token_usages, tool_usages, user_prompts
+from aigateway.store.turns import Turn, wait_for
 from aigateway.store.types import without_nul
 
 Row = dict[str, Any]
 
 _BIGGEST = 2**63 - 1
 """What a bigint holds. A provider that reports more is wrong, and must not stop the rows behind it."""
+_LONGEST_INDEXED = 256
+"""Characters. PostgreSQL refuses a row with more than 2,704 bytes for an index; models and ids come from strangers."""
 
 
 def apply(connection: Connection, records: Sequence[AnyRecord]) -> None:
@@ -35,6 +38,9 @@ def apply(connection: Connection, records: Sequence[AnyRecord]) -> None:
     A row that is there already stays as it is, and an end is taken only once. A row may come before or after the others
     of its interception, except that an end must not come before its start in an earlier call.
     """
+    # In turns, so that replicas that ship at the same time neither lock each other out nor overlook the thread that one
+    # side began and the other goes on with.
+    wait_for(connection, Turn.INGEST)
     rows: dict[Table, list[Row]] = defaultdict(list)
     ends: list[InterceptionEnd] = []
     for record in records:
@@ -113,7 +119,7 @@ def _row(record: InterceptionStart | PromptUsage | TokenUsage | ToolUsage | Mode
     row: Row = {
         "id": record.id,
         "interception_id": record.interception_id,
-        "provider_response_id": record.msg_id,
+        "provider_response_id": _cut(record.msg_id, _LONGEST_INDEXED),
         "metadata": record.metadata,
         "created_at": _time(record.created_at),
     }
@@ -131,7 +137,7 @@ def _row(record: InterceptionStart | PromptUsage | TokenUsage | ToolUsage | Mode
             }
         case ToolUsage():
             return tool_usages, row | {
-                "provider_tool_call_id": record.tool_call_id,
+                "provider_tool_call_id": _cut(record.tool_call_id, _LONGEST_INDEXED),
                 "provider_item_id": record.item_id,
                 "server_url": record.server_url,
                 "tool": record.tool,
@@ -148,10 +154,10 @@ def _start(record: InterceptionStart) -> Row:
         "api_key_id": record.api_key_id,
         "provider": record.provider,
         "provider_name": record.provider_name,
-        "model": record.model,
+        "model": _cut(record.model, _LONGEST_INDEXED),
         "client": _cut(record.client, 64),
         "client_session_id": _cut(record.client_session_id or None, 256),
-        "correlating_tool_call_id": record.correlating_tool_call_id or None,
+        "correlating_tool_call_id": _cut(record.correlating_tool_call_id or None, _LONGEST_INDEXED),
         "credential_kind": record.credential_kind,
         "credential_hint": _cut(record.credential_hint, 15),
         "metadata": record.metadata,

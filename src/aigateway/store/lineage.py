@@ -6,12 +6,18 @@ child may arrive before its parent: it is linked when the parent's tool call arr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import chain
 
-from sqlalchemy import Connection, bindparam, or_, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, select, update
 
 from aigateway.store.tables import interceptions, tool_usages
+
+
+_ASKED_AT_ONCE = 1000
+"""Values in one statement; PostgreSQL takes 65,535, SQLite fewer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,17 +88,21 @@ def _linkable(connection: Connection, started: Sequence[str], called: Sequence[s
         .correlate(child)
         .scalar_subquery()
     )
-    wanted = [child.c.id.in_(started)] if started else []
-    wanted += [child.c.correlating_tool_call_id.in_(called)] if called else []
-    pairs = (
-        select(child.c.id, child.c.started_at, parent_id.label("parent_id"))
-        .where(child.c.thread_parent_id.is_(None), or_(*wanted))
-        .subquery()
-    )
     parent = interceptions.alias("parent")
-    found = connection.execute(
-        select(pairs.c.id, parent.c.id.label("parent_id"), parent.c.thread_root_id)
-        .join(parent, parent.c.id == pairs.c.parent_id)
-        .order_by(pairs.c.started_at, pairs.c.id)
-    )
-    return [_Link(child=row.id, parent=row.parent_id, root=row.thread_root_id or row.parent_id) for row in found]
+    found: dict[tuple[datetime, str], _Link] = {}
+    for wanted in chain(_any_of(child.c.id, started), _any_of(child.c.correlating_tool_call_id, called)):
+        pairs = (
+            select(child.c.id, child.c.started_at, parent_id.label("parent_id"))
+            .where(child.c.thread_parent_id.is_(None), wanted)
+            .subquery()
+        )
+        query = select(pairs.c.id, pairs.c.started_at, parent.c.id.label("parent_id"), parent.c.thread_root_id)
+        for row in connection.execute(query.join(parent, parent.c.id == pairs.c.parent_id)):
+            root = row.thread_root_id or row.parent_id
+            found[row.started_at, row.id] = _Link(child=row.id, parent=row.parent_id, root=root)
+    return [found[key] for key in sorted(found)]
+
+
+def _any_of(column: ColumnElement[str], values: Sequence[str]) -> Iterator[ColumnElement[bool]]:
+    for at in range(0, len(values), _ASKED_AT_ONCE):
+        yield column.in_(values[at : at + _ASKED_AT_ONCE])

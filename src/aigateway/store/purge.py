@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, delete, func, or_, select, text
+from sqlalchemy import Connection, delete, or_, select, text
 
 from aigateway.store.tables import api_keys, interceptions, model_thoughts, token_usages, tool_usages, user_prompts
+from aigateway.store.turns import Turn, has, wait_for
 
 _LATEST_END = timedelta(days=1)
 """No request takes longer. What of it is recorded at its end must not come when its interception is gone already."""
 _KEPT_FREE = 4
 """One part in so many of an SQLite file stays free for rows to come."""
-_TURN = 0x61696777
-"""The key of PostgreSQL's advisory lock: whoever holds it purges, the others leave it to them."""
 
 
 def records(connection: Connection, before: datetime, limit: int) -> int:
@@ -24,8 +23,9 @@ def records(connection: Connection, before: datetime, limit: int) -> int:
     Returns:
         How many rows were deleted, of all tables. 0 means that there are no more, or that another replica does it.
     """
-    if not _has_turn(connection):
+    if not has(connection, Turn.PURGE):
         return 0
+    wait_for(connection, Turn.INGEST)
     column = interceptions.c
     ended = or_(column.ended_at.is_not(None), column.started_at < before - _LATEST_END)
     oldest = select(column.id).where(column.started_at < before, ended).order_by(column.started_at).limit(limit)
@@ -44,7 +44,7 @@ def expired_api_keys(connection: Connection, before: datetime, limit: int) -> in
     Returns:
         How many were deleted.
     """
-    if not _has_turn(connection):
+    if not has(connection, Turn.PURGE):
         return 0
     expired = select(api_keys.c.id).where(api_keys.c.expires_at < before).order_by(api_keys.c.expires_at).limit(limit)
     return connection.execute(delete(api_keys).where(api_keys.c.id.in_(expired))).rowcount
@@ -71,13 +71,6 @@ def release_pages(connection: Connection, limit: int) -> int:
     cursor.fetchall()
     cursor.close()
     return surplus
-
-
-def _has_turn(connection: Connection) -> bool:
-    """Whether no other replica purges at this moment. None can until this transaction ends."""
-    if connection.dialect.name != "postgresql":
-        return True  # A data directory belongs to one process.
-    return bool(connection.execute(select(func.pg_try_advisory_xact_lock(_TURN))).scalar())
 
 
 def _pragma(connection: Connection, name: str) -> int:

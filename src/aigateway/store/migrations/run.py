@@ -9,9 +9,9 @@ from alembic.config import Config
 from sqlalchemy import Connection
 
 
-def upgrade(connection: Connection) -> None:
-    """Bring the schema to the newest revision, inside the caller's transaction."""
+def upgrade(connection: Connection, revision: str = "head") -> None:
+    """Bring the schema to a revision: in the transaction that the caller began, else each step in one of its own."""
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from alembic import op
 
+from aigateway.store.migrations.steps import build_index
+
 revision = "0002"
 down_revision = "0001"
 branch_labels = None
@@ -12,7 +14,7 @@ depends_on = None
 
 def upgrade() -> None:
     """Create it."""
-    op.create_index("ix_api_keys_expires_at", "api_keys", ["expires_at"])
+    build_index("ix_api_keys_expires_at", "api_keys", ["expires_at"])
 
 
 def downgrade() -> None:

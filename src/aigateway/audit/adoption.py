@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 
 from aigateway.audit.journal import Journal, JournalUnavailable
 from aigateway.audit.journals import Claim, Journals
@@ -14,6 +16,46 @@ _EVERY_SECONDS = 15.0
 _SHIP_WITHIN_SECONDS = 60.0
 
 _log = get_logger("audit.adoption")
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """What became of a journal that nobody held."""
+
+    path: Path
+    waiting: int = 0
+    """Entries that the store has not taken yet."""
+    rejected: int = 0
+    """Entries that were set aside in it for a person to look at."""
+    problem: str | None = None
+    """Why it cannot be read or written."""
+
+    @property
+    def done(self) -> bool:
+        """Whether it had nothing left to tell, and was removed."""
+        return not (self.waiting or self.rejected or self.problem)
+
+
+async def adopt(claim: Claim, make_shipper: Callable[[Journal], Shipper], *, within_seconds: float) -> Adopted:
+    """End what had begun as interrupted, ship all of it if there is time, and let go of the journal."""
+    journal = Journal(claim.path)
+    try:
+        await journal.open()
+        shipper = make_shipper(journal)
+        await shipper.adopt()
+        waiting = await shipper.stop(within_seconds=within_seconds)
+        adopted = Adopted(claim.path, waiting, await journal.rejected())
+    except JournalUnavailable as error:
+        _log.error("a journal that was left behind cannot be read", file=str(claim.path), error=str(error))
+        adopted = Adopted(claim.path, problem=str(error))
+    finally:
+        await journal.close()
+    if adopted.done:
+        claim.remove()
+        _log.info("a journal that was left behind was shipped", file=str(claim.path))
+    else:
+        claim.release()
+    return adopted
 
 
 class Adoption:
@@ -38,28 +80,9 @@ class Adoption:
         """Adopt every journal that nobody holds; says how many are done with."""
         done = 0
         for claim in self._journals.orphans():
-            done += await self._adopt(claim)
+            adopted = await adopt(claim, self._make_shipper, within_seconds=_SHIP_WITHIN_SECONDS)
+            done += adopted.done
         return done
-
-    async def _adopt(self, claim: Claim) -> bool:
-        journal = Journal(claim.path)
-        try:
-            await journal.open()
-            shipper = self._make_shipper(journal)
-            await shipper.adopt()
-            left = await shipper.stop(within_seconds=_SHIP_WITHIN_SECONDS)
-            keep = left > 0 or await journal.rejected() > 0
-        except JournalUnavailable as error:
-            _log.error("a journal that was left behind cannot be read", file=str(claim.path), error=str(error))
-            keep = True
-        finally:
-            await journal.close()
-        if keep:
-            claim.release()
-            return False
-        claim.remove()
-        _log.info("a journal that was left behind was shipped", file=str(claim.path))
-        return True
 
     async def _look_forever(self) -> None:
         while True:

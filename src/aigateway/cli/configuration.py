@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import click
 
@@ -35,6 +36,22 @@ def parameters() -> list[click.Parameter]:
 def spelt_out(words: Sequence[str]) -> list[str]:
     """The command line with a value for each switch that stands alone, which means true."""
     return [f"{word}=true" if word in SWITCHES else word for word in words]
+
+
+class ServersOptions(click.Command):
+    """Takes the options of the server, without listing them again."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        own = list(self.params)
+        self.params += parameters()
+        for parameter in self.params:
+            if isinstance(parameter, click.Option):
+                parameter.hidden = parameter not in own and parameter.name != "config"
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse as click does, with switches that stand alone."""
+        return super().parse_args(ctx, spelt_out(args))
 
 
 def given(ctx: click.Context) -> dict[str, Sequence[str]]:

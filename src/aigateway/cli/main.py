@@ -23,6 +23,7 @@ _COMMANDS = {
     "logout": _Command("logout", "Sign out of a gateway."),
     "tokens": _Command("tokens", "Make, list and remove tokens."),
     "users": _Command("users", "Manage the people who may use a gateway."),
+    "journal": _Command("journal", "Look after records that wait on this machine."),
     "dumps": _Command("dumps", "Look at API dumps."),
     "ai-gateway": _Command("interceptions", "Look at what the gateway recorded."),
     "aibridge": _Command("interceptions", "The old name of ai-gateway.", hidden=True),

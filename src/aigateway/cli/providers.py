@@ -1,4 +1,4 @@
-"""`aigateway providers list`: which providers the server would use with these settings, without running it."""
+"""`aigateway providers list`: which providers the server would use with these settings, or how they do right now."""
 
 from __future__ import annotations
 
@@ -7,26 +7,13 @@ from typing import Any
 
 import click
 
-from aigateway.cli.configuration import given, parameters, read, spelt_out
+from aigateway.cli.configuration import ServersOptions, given, read
 from aigateway.cli.output import output_option, print_json, print_table
+from aigateway.cli.rest import connect
 from aigateway.settings.model import Settings
 from aigateway.settings.providers import ProviderSettings
 
 _ROUTES = "/api/v2/ai-gateway"
-
-
-class _ServersOptions(click.Command):
-    """Takes the options of the server, without listing them again."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self.params += parameters()
-        for parameter in self.params:
-            if isinstance(parameter, click.Option):
-                parameter.hidden = parameter.name not in {"output", "config"}
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        return super().parse_args(ctx, spelt_out(args))
 
 
 @click.group()
@@ -34,13 +21,18 @@ def command() -> None:
     """Look at the providers that are set."""
 
 
-@command.command("list", cls=_ServersOptions)
+@command.command("list", cls=ServersOptions)
+@click.option("--live", is_flag=True, help="Ask the running gateway how its providers' keys and circuit breakers do.")
 @output_option
-def list_(output: str, **_: object) -> None:
+def list_(output: str, *, live: bool, **_: object) -> None:
     """List the providers that the server would use, and where each setting comes from.
 
-    Reads the same variables, YAML file and options as `aigateway server`.
+    Reads the same variables, YAML file and options as `aigateway server`. With --live it asks the gateway that you are
+    signed in to instead, as an owner or an auditor may.
     """
+    if live:
+        _print_live(output)
+        return
     settings = read(given(click.get_current_context())).settings
     providers = list(_described(settings))
     if output == "json":
@@ -50,6 +42,32 @@ def list_(output: str, **_: object) -> None:
     print_table(
         [column.replace("_", " ") for column in columns], [[_cell(each[c]) for c in columns] for each in providers]
     )
+
+
+def _print_live(output: str) -> None:
+    statuses = connect().get("ai", "providers", "status")
+    if output == "json":
+        print_json(statuses)
+        return
+    print_table(
+        ["name", "type", "keys", "circuit breakers"],
+        [
+            [each["name"], each["type"], [*map(_live_key, each["keys"])], [*map(_live_breaker, each["breakers"])]]
+            for each in statuses
+        ],
+    )
+
+
+def _live_key(key: dict[str, Any]) -> str:
+    return f"{key['hint'] or 'unknown'}: {key['state']}{_until(key)}"
+
+
+def _live_breaker(breaker: dict[str, Any]) -> str:
+    return f"{breaker['endpoint']} {breaker['model']}: {breaker['state']}{_until(breaker)}"
+
+
+def _until(state: dict[str, Any]) -> str:
+    return f" until {state['until']}" if state["until"] else ""
 
 
 def _described(settings: Settings) -> Iterator[dict[str, Any]]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, bindparam, func, select, update
 
+from aigateway.store import session_index
 from aigateway.store.lineage import link
 from aigateway.store.records import (
     AnyRecord,
@@ -53,11 +54,13 @@ def apply(connection: Connection, records: Sequence[AnyRecord]) -> None:
         rows[table] = _storable(connection, new)
         _insert_once(connection, table, rows[table])
     _end(connection, ends)
-    link(
+    before = link(
         connection,
         started=[row["id"] for row in rows[interceptions] if row["correlating_tool_call_id"]],
         called=[row["provider_tool_call_id"] for row in rows[tool_usages] if row["provider_tool_call_id"]],
     )
+    session_index.note(connection, [end.interception_id for end in ends])
+    session_index.follow(connection, before)
 
 
 def _storable(connection: Connection, rows: list[Row]) -> list[Row]:

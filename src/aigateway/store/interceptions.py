@@ -70,23 +70,27 @@ class InterceptionFilter:
 class Interceptions:
     """Some interceptions, with what was observed in each."""
 
-    rows: list[Row]
+    interceptions: list[Row]
     """With `username`, `name` and `avatar_url` of the initiator, which are None when the user is unknown."""
     token_usages: dict[str, list[Row]] = field(default_factory=dict)
     """By interception id, oldest first, like the next ones."""
     user_prompts: dict[str, list[Row]] = field(default_factory=dict)
     tool_usages: dict[str, list[Row]] = field(default_factory=dict)
-    model_thoughts: dict[str, list[Row]] = field(default_factory=dict)
-    """Only read where one interception is shown whole."""
+    model_thoughts: dict[str, list[Row]] | None = None
+    """None where they were not read, since lists do without them."""
 
 
 @dataclass(frozen=True, slots=True)
 class InterceptionPage:
-    """A part of the list, newest first."""
+    """A part of the list, newest first, with what was observed in each interception (as in `Interceptions`)."""
 
     count: int
     """How many there are in all."""
-    interceptions: Interceptions
+    interceptions: list[Row]
+    token_usages: dict[str, list[Row]] = field(default_factory=dict)
+    user_prompts: dict[str, list[Row]] = field(default_factory=dict)
+    tool_usages: dict[str, list[Row]] = field(default_factory=dict)
+    model_thoughts: dict[str, list[Row]] | None = None
 
 
 def page(
@@ -106,10 +110,9 @@ def page(
     """
     after = None if after_id is None else _cursor(connection, after_id, wanted.visible_to)
     counted = select(func.count()).select_from(interceptions).where(*wanted.conditions())
-    return InterceptionPage(
-        count=connection.execute(counted).scalar_one(),
-        interceptions=below(connection, wanted, after=after, offset=offset, limit=limit),
-    )
+    count = connection.execute(counted).scalar_one()
+    found = below(connection, wanted, after=after, offset=offset, limit=limit)
+    return InterceptionPage(count, found.interceptions, found.token_usages, found.user_prompts, found.tool_usages)
 
 
 def below(

@@ -13,8 +13,8 @@ from itertools import chain
 
 from sqlalchemy import ColumnElement, Connection, bindparam, select, update
 
+from aigateway.store.session_index import SessionKey, sessions_of
 from aigateway.store.tables import interceptions, tool_usages
-
 
 _ASKED_AT_ONCE = 1000
 """Values in one statement; PostgreSQL takes 65,535, SQLite fewer."""
@@ -28,16 +28,19 @@ class _Link:
     """The root that the parent has in the tables: its own root, or itself."""
 
 
-def link(connection: Connection, started: Sequence[str], called: Sequence[str]) -> None:
+def link(connection: Connection, started: Sequence[str], called: Sequence[str]) -> dict[str, SessionKey]:
     """Link what the new rows made linkable.
 
     Args:
         connection: a transaction that sees the new rows.
         started: ids of new interceptions that answer a tool call.
         called: ids of new tool calls.
+
+    Returns:
+        The interceptions whose thread is another one now, each with the session in which it was before.
     """
     if not started and not called:
-        return
+        return {}
     roots: dict[str, str] = {}
     links: list[_Link] = []
     for found in _linkable(connection, started, called):
@@ -47,7 +50,8 @@ def link(connection: Connection, started: Sequence[str], called: Sequence[str]) 
         roots[found.child] = root
         links.append(found)
     if not links:
-        return
+        return {}
+    before = sessions_of(connection, _with_descendants(connection, [found.child for found in links]))
     connection.execute(
         update(interceptions)
         .where(interceptions.c.id == bindparam("child"))
@@ -60,6 +64,14 @@ def link(connection: Connection, started: Sequence[str], called: Sequence[str]) 
         .values(thread_root_id=bindparam("root")),
         [{"former": found.child, "root": _follow(found.root, roots)} for found in links],
     )
+    return before
+
+
+def _with_descendants(connection: Connection, children: Sequence[str]) -> list[str]:
+    found = set(children)
+    for wanted in _any_of(interceptions.c.thread_root_id, children):
+        found.update(connection.execute(select(interceptions.c.id).where(wanted)).scalars())
+    return sorted(found)
 
 
 def _follow(root: str, roots: dict[str, str]) -> str:

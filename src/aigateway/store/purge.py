@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, or_, select, text
 
+from aigateway.store import session_index
 from aigateway.store.tables import api_keys, interceptions, model_thoughts, token_usages, tool_usages, user_prompts
 from aigateway.store.turns import Turn, has, wait_for
 
@@ -35,7 +36,10 @@ def records(connection: Connection, before: datetime, limit: int) -> int:
     deleted = 0
     for child in (model_thoughts, tool_usages, token_usages, user_prompts):
         deleted += connection.execute(delete(child).where(child.c.interception_id.in_(ids))).rowcount
-    return deleted + connection.execute(delete(interceptions).where(column.id.in_(ids))).rowcount
+    left = session_index.sessions_of(connection, ids)
+    deleted += connection.execute(delete(interceptions).where(column.id.in_(ids))).rowcount
+    session_index.recount(connection, set(left.values()))
+    return deleted
 
 
 def expired_api_keys(connection: Connection, before: datetime, limit: int) -> int:

@@ -1,10 +1,22 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import httpx2
 import pytest
 
 from aigateway.api.app import create_api
+from aigateway.providers.status import BreakerStatus, KeyStatus, ProviderStatus
 from tests.support import people
+
+STATUSES = [
+    ProviderStatus(
+        "openai",
+        "openai",
+        (KeyStatus("sk-o...0001", "rate_limited", datetime(2026, 1, 2, tzinfo=UTC)), KeyStatus("", "valid", None)),
+        (BreakerStatus("/v1/responses", "gpt-5", "open", datetime(2026, 1, 2, tzinfo=UTC)),),
+    )
+]
 
 
 @pytest.fixture
@@ -16,7 +28,9 @@ async def world(store_url):
 @pytest.fixture
 async def client(world):
     """A program that talks to the API, and is not signed in."""
-    api = create_api(accounts=world.accounts, authenticator=world.authenticator, store=world.store)
+    api = create_api(
+        accounts=world.accounts, authenticator=world.authenticator, store=world.store, statuses=lambda: STATUSES
+    )
     transport = httpx2.ASGITransport(api, client=("192.0.2.1", 1234))
     async with httpx2.AsyncClient(transport=transport, base_url="http://gateway.test") as opened:
         yield opened

@@ -87,3 +87,33 @@ def test_what_is_wrong_is_told_as_the_server_does(cli, configured):
     assert result.exit_code == 1
     assert 'CODER_AI_GATEWAY_PROVIDER_0_TYPE="x": provider 0 cannot have this type' in result.stderr
     assert "hidden" not in result.output
+
+
+LIVE = [
+    {
+        "name": "openai",
+        "type": "openai",
+        "keys": [
+            {"hint": "sk-o...0001", "state": "rate_limited", "until": "2026-01-02T00:00:00Z"},
+            {"hint": "", "state": "valid", "until": None},
+        ],
+        "breakers": [{"endpoint": "/v1/responses", "model": "a\x1b[2Jb", "state": "open", "until": None}],
+    }
+]
+
+
+def test_how_they_do_right_now(signed_in, server):
+    server.answers["GET", "/api/v2/ai/providers/status"] = (200, LIVE)
+    result = signed_in(main, "providers", "list", "--live")
+    assert result.output.splitlines() == [
+        "NAME    TYPE    KEYS" + " " * 66 + "CIRCUIT BREAKERS",
+        "openai  openai  sk-o...0001: rate_limited until 2026-01-02T00:00:00Z, unknown: valid"
+        "  /v1/responses a\\x1b[2Jb: open",
+    ]
+    assert json.loads(signed_in(main, "providers", "list", "--live", "-o", "json").output) == LIVE
+
+
+def test_how_they_do_right_now_is_asked_of_a_gateway(cli):
+    result = cli(main, "providers", "list", "--live")
+    assert result.exit_code == 1
+    assert "You are not signed in" in result.output

@@ -8,13 +8,15 @@ from starlette.types import ASGIApp
 from aigateway import __version__
 from aigateway.accounts.authenticate import Authenticator
 from aigateway.accounts.service import Accounts
-from aigateway.api import errors, interceptions, keys, users
+from aigateway.api import errors, interceptions, keys, providers, users
 from aigateway.api.guard import Guard
 from aigateway.api.throttle import Throttle
 from aigateway.store.engine import Store
 
 
-def create_api(*, accounts: Accounts, authenticator: Authenticator, store: Store) -> ASGIApp:
+def create_api(
+    *, accounts: Accounts, authenticator: Authenticator, store: Store, statuses: providers.Statuses
+) -> ASGIApp:
     """Everything under `/api/v2` but the data plane.
 
     It answers 401 to whoever is not signed in, except on the routes in `guard.PUBLIC`.
@@ -23,11 +25,12 @@ def create_api(*, accounts: Accounts, authenticator: Authenticator, store: Store
         accounts: users, keys and sessions.
         authenticator: tells whose token it is.
         store: where the record is.
+        statuses: tells how the providers do.
     """
-    return Guard(create_routes(accounts=accounts, store=store), authenticator)
+    return Guard(create_routes(accounts=accounts, store=store, statuses=statuses), authenticator)
 
 
-def create_routes(*, accounts: Accounts, store: Store) -> FastAPI:
+def create_routes(*, accounts: Accounts, store: Store, statuses: providers.Statuses) -> FastAPI:
     """The routes, without the guard that they rely on."""
     # The pages of documentation load scripts from elsewhere, which an isolated network does not have.
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
@@ -40,4 +43,5 @@ def create_routes(*, accounts: Accounts, store: Store) -> FastAPI:
     app.include_router(users.router(accounts, Throttle()))
     app.include_router(keys.router(accounts))
     app.include_router(interceptions.router(store, accounts.people))
+    app.include_router(providers.router(statuses))
     return app

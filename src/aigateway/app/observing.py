@@ -18,6 +18,7 @@ from aigateway.audit.shipper import Shipper
 from aigateway.audit.unrecorded import LenientJournal
 from aigateway.gateway.intercept import Intercepts
 from aigateway.gateway.passthrough import PassesThrough
+from aigateway.gateway.status import ProviderStates
 from aigateway.gateway.transport import Transport
 from aigateway.providers.provider import Provider
 from aigateway.settings.model import Settings
@@ -110,14 +111,16 @@ class Observing:
             )
 
     @asynccontextmanager
-    async def scraped(self, listening: socket.socket | None, journal: Journal) -> AsyncIterator[None]:
+    async def scraped(
+        self, listening: socket.socket | None, journal: Journal, providers: ProviderStates
+    ) -> AsyncIterator[None]:
         """Answer Prometheus on a socket, until the block is left."""
         if self.metrics is None or listening is None:
             yield
             return
         from aigateway.app.scrape import Scrape, scraped
 
-        scrape = Scrape(self.metrics, partial(_read_backlog, self.metrics, journal))
+        scrape = Scrape(self.metrics, partial(_look, self.metrics, journal, providers))
         async with scraped(scrape, listening):
             _log.info("metrics are served", url=f"{base_url(listening)}/metrics")
             yield
@@ -145,6 +148,12 @@ def observing(settings: Settings) -> Observing:
 
             logging.follow(note)
     return Observing(metrics, tracing)
+
+
+async def _look(metrics: Metrics, journal: Journal, providers: ProviderStates) -> None:
+    """Bring up to date what nobody tells of."""
+    providers.tell()
+    await _read_backlog(metrics, journal)
 
 
 async def _read_backlog(metrics: Metrics, journal: Journal) -> None:

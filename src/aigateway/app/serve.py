@@ -108,7 +108,7 @@ async def _serve(
         _simulated(settings) as simulated,
         dumping(settings.gateway) as dumps,
         running(settings, [*settings.providers, *simulated], dumps, purges=number == 0) as services,
-        services.observing.scraped(places.metrics, services.journal),
+        services.observing.scraped(places.metrics, services.journal, services.provider_states),
     ):
         gateway = settings.gateway
         health = Health(
@@ -164,7 +164,12 @@ def _control_plane(settings: Settings, services: Services) -> Asgi:
     from aigateway.api.app import create_api  # noqa: PLC0415 - FastAPI is slow to import, and the data plane needs none
 
     accounts = Accounts(services.store, services.authenticator, settings.tokens)
-    api: Asgi = create_api(accounts=accounts, authenticator=services.authenticator, store=services.store)
+    api: Asgi = create_api(
+        accounts=accounts,
+        authenticator=services.authenticator,
+        store=services.store,
+        statuses=services.provider_states.statuses,
+    )
     return api
 
 

@@ -33,6 +33,7 @@ from aigateway.gateway.intercept import Interceptor
 from aigateway.gateway.passthrough import PassThrough
 from aigateway.gateway.rate import RateLimiter
 from aigateway.gateway.socket_upstream import SocketUpstream
+from aigateway.gateway.status import ProviderStates
 from aigateway.gateway.transport import Transport
 from aigateway.gateway.upstream import Upstream
 from aigateway.gateway.websocket import Sockets
@@ -61,7 +62,7 @@ class Services:
     admitter: Admitter
     in_flight: InFlight
     providers: dict[str, Provider]
-    breakers: Breakers
+    provider_states: ProviderStates
     endpoint: Endpoint
     sockets: Sockets
     observing: Observing
@@ -212,7 +213,7 @@ def _wire(
         admitter=admitter,
         in_flight=in_flight,
         providers=providers,
-        breakers=breakers,
+        provider_states=ProviderStates(providers.values(), breakers, observed.events),
         endpoint=endpoint,
         sockets=sockets,
         observing=observed,

@@ -148,11 +148,12 @@ class Breakers:
             provider=guarded.provider,
             endpoint=guarded.endpoint,
             model=printable(guarded.model),
-            **{"from": _word(before), "to": _word(after)},
+            **{"from": word(before), "to": word(after)},
         )
 
 
-def _word(state: BreakerState) -> str:
+def word(state: BreakerState) -> str:
+    """A state as logs and pages name it."""
     return state.name.lower().replace("_", "-")
 
 

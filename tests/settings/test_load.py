@@ -64,6 +64,7 @@ def test_defaults(operator):
         metrics=MetricsSettings(enabled=False, address=Address("127.0.0.1", 2112)),
         tracing=TracingSettings(enabled=False, honeycomb_api_key=None, capture_logs=False),
         data_dir=Path("/data/aigateway"),
+        postgres_url=None,
         workers=1,
         dev=False,
         providers=(),
@@ -455,3 +456,13 @@ def test_a_pattern_that_python_may_read_otherwise_one_day_is_taken(operator):
 def test_a_word_that_is_none_of_the_choices_is_refused_with_the_choices(operator, word):
     with pytest.raises(ConfigurationError, match="write block or allow"):
         operator.sets(yaml=f'ai_gateway: {{audit_failure: "{word}"}}')
+
+
+def test_the_url_of_a_database_is_a_secret(operator):
+    url = "postgres://ann:hidden-password@db.example.com/aigateway?sslmode=require"
+    settings = operator.sets(env={"CODER_PG_CONNECTION_URL": url})
+    assert settings.postgres_url.reveal() == url
+    assert "hidden" not in repr(settings)
+    [problem] = operator.hears(env={"CODER_PG_CONNECTION_URL": "mysql://ann:hidden-password@db.example.com"})
+    assert "postgresql://" in problem
+    assert "hidden" not in problem

@@ -19,6 +19,7 @@ SAMPLES = {
     "regex": r'a{1,2}"\d',
     "header": "X-Who",
     "secret": "sk-hidden-0123456789",
+    "database": "postgresql://ann:sk-hidden-0123456789@db.example.com/aigateway",
     "block|allow": "allow",
     "cancel|drain": "drain",
 }
@@ -33,7 +34,7 @@ ON_BEDROCK = {
 }
 """Whose kinds say too little to make a sample of; a key for Anthropic itself is not set together with these."""
 SECRETS = {
-    option.names.env: SAMPLES["secret"]
+    option.names.env: SAMPLES[option.kind.metavar]
     for option in OPTIONS
     if option.kind.is_secret and option.field != "anthropic.key"
 }

@@ -29,7 +29,7 @@ from aigateway.audit.dumps.dumps import DumpDirUnusable, Dumps
 from aigateway.audit.journal import JournalUnavailable
 from aigateway.settings.model import Settings
 from aigateway.settings.providers import ProviderSettings
-from aigateway.store.engine import StoreTooNew, StoreUnavailable
+from aigateway.store.engine import StoreRefused, StoreTooNew, StoreUnavailable
 from aigateway.telemetry import logging
 from aigateway.telemetry.logging import get_logger
 
@@ -43,6 +43,7 @@ CANNOT_START = (
     DumpDirUnusable,
     JournalUnavailable,
     StoreUnavailable,
+    StoreRefused,
     StoreTooNew,
 )
 

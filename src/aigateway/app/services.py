@@ -8,10 +8,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 
 from aigateway.accounts.authenticate import Authenticator
 from aigateway.app.observing import Observing, observing
+from aigateway.app.storage import open_store
 from aigateway.audit.adoption import Adoption
 from aigateway.audit.dumps.dumps import Dumps
 from aigateway.audit.journal import Journal
@@ -73,11 +73,6 @@ class Services:
         self.in_flight.stop()
 
 
-def store_url(data_dir: Path) -> str:
-    """The embedded database."""
-    return f"sqlite:///{data_dir / 'aigateway.sqlite3'}"
-
-
 @asynccontextmanager
 async def running(
     settings: Settings, providers: Sequence[ProviderSettings], dumps: Dumps | None, *, purges: bool
@@ -88,7 +83,7 @@ async def running(
 
     Raises:
         JournalUnavailable: the journal cannot be opened.
-        StoreUnavailable, StoreTooNew: the database cannot be opened.
+        StoreUnavailable, StoreRefused, StoreTooNew: the database cannot be opened.
 
     """
     async with AsyncExitStack() as stack:
@@ -98,7 +93,7 @@ async def running(
         journal = Journal(claim.path, max_size=settings.gateway.journal_max_size, hold=claim.renew)
         await journal.open()
         stack.push_async_callback(journal.close)
-        store = await Store.open(store_url(settings.data_dir))
+        store = await open_store(settings.postgres_url, settings.data_dir)
         stack.push_async_callback(store.close)
 
         make_shipper = partial(_shipper, store=store, logs=settings.gateway.structured_logging)

@@ -5,8 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from aigateway.settings.secret import Secret
 
 
 @click.command("create-admin-user")
@@ -21,20 +25,27 @@ import click
     help="The password to sign in with; asked for when not given.",
 )
 @click.option("--data-dir", envvar="CODER_AI_GATEWAY_DATA_DIR", help="The server's data directory.")
+@click.option("--postgres-url", envvar="CODER_PG_CONNECTION_URL", help="The server's database, if it has one.")
 @click.pass_context
-def create_admin_user(ctx: click.Context, username: str, email: str, password: str, data_dir: str | None) -> None:
+def create_admin_user(
+    ctx: click.Context, username: str, email: str, password: str, data_dir: str | None, postgres_url: str | None
+) -> None:
     """Make an account for an administrator, without a running server."""
     from aigateway.accounts.errors import AccountError  # noqa: PLC0415  # loaded only to be used
     from aigateway.settings.load import default_data_dir  # noqa: PLC0415
-    from aigateway.store.engine import StoreTooNew, StoreUnavailable  # noqa: PLC0415
+    from aigateway.settings.secret import Secret  # noqa: PLC0415
+    from aigateway.store.engine import StoreRefused, StoreTooNew, StoreUnavailable  # noqa: PLC0415
 
-    given = data_dir or _of_server(ctx)
+    database = postgres_url or _of_server(ctx, "postgres_url")
+    given = data_dir or _of_server(ctx, "data_dir")
     path = Path(given) if given else default_data_dir(os.environ, dev=False)
     try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        name = asyncio.run(_create(path, username, email, password))
-    except (AccountError, StoreUnavailable, StoreTooNew) as error:
-        raise click.ClickException(f"No account was made in {path}: {error}") from None
+        if not database:
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        name = asyncio.run(_create(Secret(database) if database else None, path, username, email, password))
+    except (AccountError, StoreUnavailable, StoreRefused, StoreTooNew) as error:
+        place = "the database" if database else path
+        raise click.ClickException(f"No account was made in {place}: {error}") from None
     except OSError as error:
         raise click.ClickException(
             f"--data-dir (CODER_AI_GATEWAY_DATA_DIR): cannot use {path}: {error.strerror}. "
@@ -43,18 +54,18 @@ def create_admin_user(ctx: click.Context, username: str, email: str, password: s
     click.echo(f"{name} is an owner now. Sign in with `aigateway login <url>`.", err=True)
 
 
-def _of_server(ctx: click.Context) -> str | None:
+def _of_server(ctx: click.Context, option: str) -> str | None:
     """`aigateway server --data-dir D create-admin-user` means D as well."""
-    given = ctx.parent.params.get("data_dir") if ctx.parent else None
+    given = ctx.parent.params.get(option) if ctx.parent else None
     return str(given) if given else None
 
 
-async def _create(data_dir: Path, username: str, email: str, password: str) -> str:
+async def _create(postgres_url: Secret | None, data_dir: Path, username: str, email: str, password: str) -> str:
     from aigateway.accounts.bootstrap import create_admin  # noqa: PLC0415
-    from aigateway.app.services import store_url  # noqa: PLC0415
+    from aigateway.app.storage import store_url  # noqa: PLC0415
     from aigateway.store.engine import Store  # noqa: PLC0415
 
-    store = await Store.open(store_url(data_dir))
+    store = await Store.open(store_url(postgres_url, data_dir))
     try:
         return (await create_admin(store, username=username, email=email, password=password)).username
     finally:

@@ -146,6 +146,14 @@ def parse_secret(text: str) -> Secret | None:
     return Secret(value) if value else None
 
 
+def _database(text: str) -> Secret | None:
+    """A URL that PostgreSQL's client library reads when it connects; only what is surely none is refused here."""
+    secret = parse_secret(text)
+    if secret is not None and not secret.reveal().startswith(("postgres://", "postgresql://")):
+        raise ValueError("not the URL of a PostgreSQL database; write postgresql://user:password@host:5432/database")
+    return secret
+
+
 def _pattern(text: str) -> re.Pattern[str]:
     try:
         with warnings.catch_warnings():
@@ -208,6 +216,7 @@ ADDRESS = Kind("host:port", _address)
 URL = Kind("url", parse_url)
 SITE = Kind("url", _site)
 SECRET = Kind("secret", parse_secret, is_secret=True)
+DATABASE = Kind("database", _database, is_secret=True)
 PATTERNS = Kind("regex", _pattern, is_list=True)
 FOLDER = Kind("folder", _path)
 FOLDER_OR_NONE = Kind("folder", _path_or_none)

@@ -159,6 +159,7 @@ def _settings(values: Mapping[str, Any], providers: tuple[ProviderSettings, ...]
         metrics=_section(MetricsSettings, "metrics", parts),
         tracing=_section(TracingSettings, "tracing", parts),
         data_dir=values["data_dir"],
+        postgres_url=values["postgres_url"],
         workers=values["workers"],
         dev=values["dev"],
         providers=tuple(provider for provider in providers if _can_serve(provider, byok=byok)),

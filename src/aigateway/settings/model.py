@@ -177,6 +177,8 @@ class Settings:
     tracing: TracingSettings
     data_dir: Path
     """The folder of the embedded database and the journal; absolute, perhaps not there yet."""
+    postgres_url: Secret | None
+    """The database; None for the embedded one."""
     workers: int
     """Processes that serve; positive."""
     dev: bool

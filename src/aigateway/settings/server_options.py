@@ -204,6 +204,15 @@ SERVER_OPTIONS: tuple[Option, ...] = (
         group=Group.SERVER,
     ),
     Option(
+        field="postgres_url",
+        names=Names("--postgres-url", "CODER_PG_CONNECTION_URL"),
+        kind=kinds.DATABASE,
+        default=None,
+        default_text="the embedded database",
+        help="The URL of a PostgreSQL database to keep everything in, so that several servers can share it.",
+        group=Group.SERVER,
+    ),
+    Option(
         field="workers",
         names=Names("--workers", "CODER_AI_GATEWAY_WORKERS", "ai_gateway.workers"),
         kind=kinds.WORKERS,

@@ -9,7 +9,6 @@ import msgspec
 
 from aigateway.audit.journal import JournalUnavailable
 from aigateway.providers.provider import Provider
-from aigateway.settings.providers import ProviderType
 from aigateway.store.engine import Store, StoreUnavailable
 
 
@@ -91,4 +90,4 @@ class Health:
         )
 
     def _usable(self, provider: Provider) -> bool:
-        return bool(provider.keys) or self._allow_byok or provider.type is ProviderType.COPILOT
+        return bool(len(provider.pool)) or self._allow_byok or provider.takes_logins_alone

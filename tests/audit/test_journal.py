@@ -271,3 +271,29 @@ async def test_a_name_that_another_process_took_meanwhile_is_not_written_to(tmp_
     await journal.append([start("b")])
     assert await journal.backlog() == 1
     await journal.close()
+
+
+async def test_an_end_that_could_not_be_written_is_written_as_soon_as_it_can_be(journal):
+    await journal.append([start("a")])
+    blocker = sqlite3.connect(journal.path, isolation_level=None)
+    blocker.execute("ALTER TABLE entries RENAME TO hidden")
+    for ended in ("a", "unknown"):
+        with pytest.raises(JournalUnavailable, match="no such table"):
+            await journal.append([end(ended)])
+    assert len(journal._late) == 1
+    journal.appended.clear()
+    blocker.execute("ALTER TABLE hidden RENAME TO entries")
+    blocker.close()
+    async with asyncio.timeout(10):
+        await journal.appended.wait()
+    assert await journal.unfinished() == []
+    kinds = [type(entry.records[0]).__name__ for entry in await journal.entries(9)]
+    assert kinds == ["InterceptionStart", "InterceptionEnd"]
+    assert journal._late == []
+
+
+async def test_rows_that_nobody_waits_for_any_more_are_announced_to_the_shipper(journal):
+    journal.appended.clear()
+    journal.append([start("a")]).cancel()
+    async with asyncio.timeout(5):
+        await journal.appended.wait()

@@ -25,6 +25,8 @@ from aigateway.audit.journal_file import JournalFile
 from aigateway.store.records import AnyRecord, InterceptionEnd, InterceptionStart
 from aigateway.telemetry.logging import get_logger
 
+_LATE_SECONDS = 1.0
+"""How often ends that could not be written are tried again."""
 _LARGEST_BATCH = 8 * 1024 * 1024
 
 _log = get_logger("audit.journal")
@@ -52,6 +54,8 @@ class _Work(NamedTuple):
     done: asyncio.Future[Any]
     announces: bool = False
     """Whether it brings new entries, which the shipper waits for."""
+    ends: str | None = None
+    """The interception that it ends."""
 
 
 class Journal:
@@ -67,6 +71,7 @@ class Journal:
         self._max_size = max_size
         self._hold = hold
         self._full = False
+        self._late: list[_Work] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._queue: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
@@ -105,13 +110,15 @@ class Journal:
         return self._failure
 
     def append(self, records: Sequence[AnyRecord]) -> asyncio.Future[None]:
-        """Keep the rows, all or none; the future is done once they are committed.
+        """Keep the rows of one interception, all or none; the future is done once they are committed.
 
-        The future raises `JournalUnavailable` when they could not be written.
+        The future raises `JournalUnavailable` when they could not be written. Those that end an interception which is
+        on record are written all the same as soon as that is possible, so that none stays open for ever.
         """
         body = _encode(records)
         begun = [(r.interception_id, r.started_at) for r in records if type(r) is InterceptionStart]
         ended = [(r.interception_id,) for r in records if type(r) is InterceptionEnd]
+        ends = ended[0][0] if ended and not begun else None
 
         def execute(connection: sqlite3.Connection) -> None:
             if begun:
@@ -122,7 +129,7 @@ class Journal:
             if ended:
                 connection.executemany("DELETE FROM open WHERE interception_id = ?", ended)
 
-        return self._submit(execute, announces=True)
+        return self._submit(execute, announces=True, ends=ends)
 
     async def entries(self, limit: int) -> list[Entry]:
         """The oldest entries in order of arrival, at most `limit`, and not many more than eight megabytes of them.
@@ -199,14 +206,16 @@ class Journal:
 
         await self._submit(execute)
 
-    def _submit(self, execute: Callable[[sqlite3.Connection], Any], *, announces: bool = False) -> asyncio.Future[Any]:
+    def _submit(
+        self, execute: Callable[[sqlite3.Connection], Any], *, announces: bool = False, ends: str | None = None
+    ) -> asyncio.Future[Any]:
         if self._loop is None:
             raise RuntimeError("the journal is not open")
         done: asyncio.Future[Any] = self._loop.create_future()
         if self._thread is None:
             done.set_exception(JournalUnavailable("the journal is closed"))
         else:
-            self._queue.put(_Work(execute, done, announces))
+            self._queue.put(_Work(execute, done, announces, ends))
         return done
 
     # --- the writer thread ---
@@ -232,17 +241,22 @@ class Journal:
 
     def _write_batch(self, file: JournalFile) -> bool:
         """Commit everything that waits as one transaction; False once the journal is to be closed."""
-        work = self._queue.get()
         batch: list[_Work] = []
-        while work is not None:
-            batch.append(work)
-            try:
+        try:
+            work = self._queue.get(timeout=_LATE_SECONDS if self._late else None)
+            while work is not None:
+                batch.append(work)
                 work = self._queue.get_nowait()
-            except queue.Empty:
-                break
+        except queue.Empty:
+            closing = False
+        else:
+            closing = True
         if batch:
             self._tell(self._commit(file, batch))
-        return work is not None
+        if self._late and (self._failure is None or not batch):
+            late, self._late = self._late, []
+            self._tell(self._commit(file, late))
+        return not closing
 
     def _commit(self, file: JournalFile, batch: list[_Work]) -> list[tuple[_Work, Any]]:
         try:
@@ -261,6 +275,7 @@ class Journal:
             self._failure = str(error)
             self.failures += 1
             reason = JournalUnavailable(f"cannot write {self.path.name}: {error}")
+            self._late += [work for work in batch if work.ends and _is_open(file.connection, work.ends)]
             return [(work, reason) for work in batch]
         self._failure = None
         return outcomes
@@ -272,15 +287,25 @@ class Journal:
 
     def _resolve(self, outcomes: list[tuple[_Work, Any]]) -> None:
         for work, outcome in outcomes:
+            failed = isinstance(outcome, JournalUnavailable)
+            if work.announces and not failed:
+                self.appended.set()
             if work.done.done():
                 continue
-            if isinstance(outcome, JournalUnavailable):
+            if failed:
                 work.done.set_exception(outcome)
-                continue
-            work.done.set_result(outcome)
-            if work.announces:
-                self.appended.set()
+            else:
+                work.done.set_result(outcome)
 
 
 def _nothing(_connection: sqlite3.Connection) -> None:
     """The work of opening: it is done already."""
+
+
+def _is_open(connection: sqlite3.Connection, interception_id: str) -> bool:
+    """Whether an interception is on record and has not ended; no when that cannot be read."""
+    try:
+        found = connection.execute("SELECT 1 FROM open WHERE interception_id = ?", (interception_id,)).fetchone()
+    except sqlite3.Error:
+        return False
+    return found is not None

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from aigateway.audit.journal import Journal
-from aigateway.store.records import AnyRecord, InterceptionEnd
+from aigateway.store.records import AnyRecord, InterceptionEnd, InterceptionStart
 from aigateway.telemetry.logging import get_logger
 
 _PAUSE_SECONDS = 60.0
@@ -20,8 +20,9 @@ _log = get_logger("audit.unrecorded")
 class LenientJournal:
     """Around a journal: what it cannot keep is counted, and nobody is stopped by it.
 
-    Rows that could not be kept are held in memory for as long as their request runs, and go to the journal once more
-    with its end: a request is unrecorded only when that fails as well.
+    The beginning of a request that could not be kept is held in memory for as long as it runs, and goes to the journal
+    once more with its end: a request is unrecorded only when that fails as well. An end whose beginning is on record is
+    the journal's own affair: it is written later.
     """
 
     def __init__(self, journal: Journal) -> None:
@@ -30,7 +31,7 @@ class LenientJournal:
         self._warned = float("-inf")
         self._untold = 0
         self.unrecorded = 0
-        """Requests since the start that were served, and of which not all is on record."""
+        """Requests since the start that were served and are not on record."""
 
     def append(self, records: Sequence[AnyRecord]) -> asyncio.Future[None]:
         """Keep the rows of one interception if that is possible; the future never raises."""
@@ -48,7 +49,7 @@ class LenientJournal:
         if type(rows[-1]) is InterceptionEnd:
             # An end may have been on its way before its start was known to have failed.
             start_failed = self._held.pop(interception_id, None) is not None
-            if reason is not None or start_failed:
+            if start_failed or (reason is not None and type(rows[0]) is InterceptionStart):
                 self._count(reason)
         elif reason is not None:
             self._held[interception_id] = rows

@@ -211,6 +211,69 @@ async def test_a_store_that_hangs_is_away(world, monkeypatch):
     over.set()
 
 
+async def test_a_token_in_use_waits_for_no_lookup(world, lookups, monkeypatch):
+    """The store is asked a little before the second is over, beside the request."""
+    token = await world.token(await world.user("ann"))
+    assert await world.authenticator.authenticate(token)
+    go_on = threading.Event()
+    real = api_keys.holder
+
+    def slow(connection, key_id):
+        go_on.wait(10)
+        return real(connection, key_id)
+
+    monkeypatch.setattr(api_keys, "holder", slow)
+    for _ in range(3):
+        world.clock.advance(0.3)
+        assert await world.authenticator.authenticate(token)
+    assert world.authenticator._lookups
+    go_on.set()
+    await asyncio.gather(*world.authenticator._lookups.values())
+    world.clock.advance(0.9)
+    assert await world.authenticator.authenticate(token)
+
+
+async def test_a_store_that_hangs_holds_up_one_request_and_not_for_long(world, monkeypatch):
+    token = await world.token(await world.user("ann"))
+    assert await world.authenticator.authenticate(token)
+    over = threading.Event()
+    monkeypatch.setattr(api_keys, "holder", lambda *_: over.wait(10))
+    monkeypatch.setattr(authenticate, "PATIENCE", 0.05)
+    world.clock.advance(2)
+    async with asyncio.timeout(1):
+        assert await world.authenticator.authenticate(token)
+    monkeypatch.setattr(authenticate, "PATIENCE", 100)
+    async with asyncio.timeout(1):
+        for _ in range(5):
+            assert await world.authenticator.authenticate(token)
+    over.set()
+
+
+async def test_while_every_change_is_heard_the_store_is_rarely_asked(world, lookups):
+    token = await world.token(await world.user("ann"))
+    assert await world.authenticator.authenticate(token)
+    listening_since = world.clock.monotonic()
+    for _ in range(58):
+        world.clock.advance(0.5)
+        world.authenticator.heard(since=listening_since, until=world.clock.monotonic())
+        assert await world.authenticator.authenticate(token)
+    assert len(lookups) == 1
+    world.clock.advance(2)
+    world.authenticator.heard(since=listening_since, until=world.clock.monotonic())
+    assert await world.authenticator.authenticate(token)
+    await asyncio.gather(*world.authenticator._lookups.values())
+    assert len(lookups) == 2
+
+
+async def test_what_was_asked_before_the_listening_began_is_asked_again(world, lookups):
+    token = await world.token(await world.user("ann"))
+    assert await world.authenticator.authenticate(token)
+    world.clock.advance(2)
+    world.authenticator.heard(since=world.clock.monotonic(), until=world.clock.monotonic())
+    assert await world.authenticator.authenticate(token)
+    assert len(lookups) == 2
+
+
 async def test_the_last_use_is_noted_at_most_once_a_minute(world):
     user = await world.user("ann")
     token = await world.token(user)

@@ -20,13 +20,19 @@ from aigateway.telemetry.logging import get_logger
 _log = get_logger("accounts")
 
 FRESH_FOR = 1.0
-"""Seconds for which an entry is used without asking the store."""
+"""Seconds for which an entry is used without knowing whether it still holds."""
+RENEW_AFTER = 0.75
+"""Seconds after which the store is asked beside a request, so that the next one need not wait."""
+HEARD_FOR = 30.0
+"""Seconds after which the store is asked in the same way although it has told of no change."""
 STALE_FOR = 3600.0
 """Seconds for which an entry is used while the store is away."""
 TOUCH_EVERY = 60.0
 """Seconds between two notes of when a key was last used."""
 LOOKUP_LIMIT = 3.0
 """Seconds after which a store that does not answer counts as away."""
+PATIENCE = 1.0
+"""The same, for a token that was in use a moment ago."""
 MAX_ENTRIES = 20_000
 
 
@@ -67,6 +73,10 @@ class Authenticator:
         self._lookups: dict[str, asyncio.Task[_Entry | None]] = {}
         self._store_is_away = False
         self._ask_again_at = float("-inf")
+        self._heard_since = float("inf")
+        self._heard_until = float("-inf")
+        self.last_asked_at = float("-inf")
+        """When somebody was last to be authenticated, on the monotonic clock."""
         self._uses: dict[str, Use] = {}
         self._noting: asyncio.Task[None] | None = None
 
@@ -80,6 +90,7 @@ class Authenticator:
         if parts is None:
             return None
         key_id, secret = parts
+        self.last_asked_at = self._monotonic()
         entry = await self._entry(key_id)
         if entry is None or not tokens.is_secret(secret, entry.holder.hashed_secret):
             return None
@@ -99,6 +110,14 @@ class Authenticator:
             del self._entries[key_id]
         self._lookups.clear()
 
+    def heard(self, *, since: float, until: float) -> None:
+        """What the store said at `since` or later still held at `until`, but for what `forget` was told of meanwhile.
+
+        Both are times of the monotonic clock. Whoever hears of each change that anybody makes may say so, and lets
+        entries live longer by it.
+        """
+        self._heard_since, self._heard_until = since, until
+
     async def close(self) -> None:
         """Finish the notes that are being written."""
         if self._noting is not None:
@@ -108,19 +127,34 @@ class Authenticator:
         entry = self._entries.get(key_id)
         if entry is None:
             return await asyncio.shield(self._lookup(key_id))
-        age = self._monotonic() - entry.asked_at
-        if age <= FRESH_FOR:
+        now = self._monotonic()
+        unsure_for = now - self._known_until(entry)
+        if unsure_for <= FRESH_FOR:
+            if unsure_for > RENEW_AFTER or now - entry.asked_at > HEARD_FOR:
+                self._lookup(key_id)  # Beside the request, which does not wait.
             return entry
-        if self._store_is_away and age <= STALE_FOR:
-            if self._monotonic() >= self._ask_again_at:
-                self._lookup(key_id)  # Beside the request, which does not wait: it notices when the store is back.
+        if self._store_is_away and unsure_for <= STALE_FOR:
+            if now >= self._ask_again_at:
+                self._lookup(key_id)  # The same: it notices when the store is back.
             return entry
-        try:
-            return await asyncio.shield(self._lookup(key_id))
-        except StoreUnavailable:
-            if age > STALE_FOR:
-                raise
-            return entry
+        lookup = self._lookup(key_id)
+        if unsure_for <= STALE_FOR:
+            await asyncio.wait({lookup}, timeout=PATIENCE)
+            if not lookup.done():
+                self._note_absence()
+            if not lookup.done() or isinstance(lookup.exception(), StoreUnavailable):
+                return entry
+        return await asyncio.shield(lookup)
+
+    def _known_until(self, entry: _Entry) -> float:
+        """The last moment at which an entry is known to have been right."""
+        if entry.asked_at < self._heard_since:
+            return entry.asked_at
+        return max(entry.asked_at, self._heard_until)
+
+    def _note_absence(self) -> None:
+        self._store_is_away = True
+        self._ask_again_at = self._monotonic() + FRESH_FOR
 
     def _lookup(self, key_id: str) -> asyncio.Task[_Entry | None]:
         """The one lookup of a key that is under way."""
@@ -138,9 +172,9 @@ class Authenticator:
         if lookup.cancelled():
             return
         error = lookup.exception()
-        self._store_is_away = isinstance(error, StoreUnavailable)
-        if self._store_is_away:
-            self._ask_again_at = self._monotonic() + FRESH_FOR
+        self._store_is_away = False
+        if isinstance(error, StoreUnavailable):
+            self._note_absence()
         if error is not None or not current:
             return  # Not current: forgotten while it was under way, so what it found may be out of date.
         entry = lookup.result()
@@ -158,7 +192,7 @@ class Authenticator:
         asked_at = self._monotonic()
         try:
             async with asyncio.timeout(LOOKUP_LIMIT):
-                holder = await self._store.read(api_keys.holder, key_id)
+                holder = await self._store.ask(api_keys.holder, key_id)
         except TimeoutError as error:
             raise StoreUnavailable(f"The database did not answer within {LOOKUP_LIMIT:g} s.") from error
         if holder is None or not holder.may_enter:

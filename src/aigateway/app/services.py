@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 
 from aigateway.accounts.authenticate import Authenticator
+from aigateway.accounts.revocations import Revocations
 from aigateway.app.observing import Observing, observing
+from aigateway.app.shipping import journal_folder, shippers
 from aigateway.app.storage import open_store
 from aigateway.audit.adoption import Adoption
 from aigateway.audit.dumps.dumps import Dumps
@@ -19,7 +20,6 @@ from aigateway.audit.journals import Journals
 from aigateway.audit.recorder import Recorder
 from aigateway.audit.retention import Retention
 from aigateway.audit.shipper import Shipper
-from aigateway.audit.structured_log import StructuredLog
 from aigateway.audit.unrecorded import LenientJournal
 from aigateway.gateway.admit import Admitter
 from aigateway.gateway.aiohttp_socket import AiohttpSockets
@@ -41,10 +41,7 @@ from aigateway.providers.actor_headers import actor_headers
 from aigateway.providers.provider import Provider, build
 from aigateway.settings.model import AuditFailure, OnDisconnect, Settings
 from aigateway.settings.providers import ProviderSettings
-from aigateway.store.beginnings import beginnings
 from aigateway.store.engine import Store
-from aigateway.store.ingest import apply
-from aigateway.store.records import AnyRecord
 
 _SHIP_AT_STOP_SECONDS = 10.0
 
@@ -87,7 +84,7 @@ async def running(
 
     """
     async with AsyncExitStack() as stack:
-        journals = Journals(settings.data_dir / "journal")
+        journals = Journals(journal_folder(settings.data_dir))
         claim = journals.claim()
         stack.callback(claim.release)
         journal = Journal(claim.path, max_size=settings.gateway.journal_max_size, hold=claim.renew)
@@ -96,7 +93,7 @@ async def running(
         store = await open_store(settings.postgres_url, settings.data_dir)
         stack.push_async_callback(store.close)
 
-        make_shipper = partial(_shipper, store=store, logs=settings.gateway.structured_logging)
+        make_shipper = shippers(store, logs=settings.gateway.structured_logging)
         shipper = make_shipper(journal)
         await shipper.adopt()
         shipper.start()
@@ -104,6 +101,9 @@ async def running(
         stack.push_async_callback(services.observing.stop)
         stack.push_async_callback(shipper.stop, within_seconds=_SHIP_AT_STOP_SECONDS)
         stack.push_async_callback(services.authenticator.close)
+        revocations = Revocations(store, services.authenticator)
+        revocations.start()
+        stack.push_async_callback(revocations.stop)
         for transport in transports:
             stack.push_async_callback(transport.close)
         finding = asyncio.create_task(_find_credentials(services.providers.values()))
@@ -127,16 +127,6 @@ async def _find_credentials(providers: Iterable[Provider]) -> None:
     """Let no request wait for what signs it. What is not found is logged there, and looked for again by requests."""
     signers = [signer for provider in providers for signer in provider.signers]
     await asyncio.gather(*(signer.prepare() for signer in signers), return_exceptions=True)
-
-
-def _shipper(journal: Journal, *, store: Store, logs: bool) -> Shipper:
-    def into_store(records: Sequence[AnyRecord]) -> Awaitable[None]:
-        return store.write(apply, records)
-
-    if not logs:
-        return Shipper(journal, into_store)
-    structured = StructuredLog(lambda ids: store.read(beginnings, ids))
-    return Shipper(journal, into_store, structured.write)
 
 
 def _wire(

@@ -8,7 +8,7 @@ from starlette.types import ASGIApp
 from aigateway import __version__
 from aigateway.accounts.authenticate import Authenticator
 from aigateway.accounts.service import Accounts
-from aigateway.api import errors, interceptions, keys, providers, users
+from aigateway.api import documents, errors, export, facets, interceptions, keys, openapi, providers, sessions, users
 from aigateway.api.guard import Guard
 from aigateway.api.throttle import Throttle
 from aigateway.store.engine import Store
@@ -32,9 +32,10 @@ def create_api(
 
 def create_routes(*, accounts: Accounts, store: Store, statuses: providers.Statuses) -> FastAPI:
     """The routes, without the guard that they rely on."""
-    # The pages of documentation load scripts from elsewhere, which an isolated network does not have.
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    # The framework's pages of documentation load scripts from elsewhere, which an isolated network does not have.
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, responses=documents.REFUSALS)
     errors.install(app)
+    openapi.install(app)
 
     @app.get("/api/v2/buildinfo")
     async def build_info() -> dict[str, str]:
@@ -42,6 +43,13 @@ def create_routes(*, accounts: Accounts, store: Store, statuses: providers.Statu
 
     app.include_router(users.router(accounts, Throttle()))
     app.include_router(keys.router(accounts))
-    app.include_router(interceptions.router(store, accounts.people))
+    for routes in (
+        export.router(store, accounts.people),
+        interceptions.router(store, accounts.people),
+        sessions.router(store, accounts.people),
+        facets.router(store),
+    ):
+        app.include_router(routes, prefix="/api/v2/ai-gateway")
+        app.include_router(routes, prefix="/api/v2/aibridge", include_in_schema=False)
     app.include_router(providers.router(statuses))
     return app

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Depends, Query, Request
+from fastapi import Depends, Path, Query, Request
 from pydantic import AfterValidator
 
 from aigateway.accounts.actor import Actor
@@ -34,6 +34,18 @@ def _text(value: str) -> str:
 Text = Annotated[str, AfterValidator(_text)]
 """A string that is really text; every string in a body is one."""
 
-Offset = Annotated[int, Query(ge=0, le=2**62)]
-Limit = Annotated[int, Query(ge=1, le=1000)]
-Cursor = Annotated[str | None, Query(pattern=_UUID)]
+Offset = Annotated[int, Query(ge=0, le=2**62, description="How many to leave out.")]
+Limit = Annotated[int, Query(ge=1, le=1000, description="How many at most.")]
+Cursor = Annotated[
+    str | None, Query(pattern=_UUID, description="The id of the last one already seen; the page goes on from there.")
+]
+Ident = Annotated[str, Path(pattern=_UUID, description="A UUID.")]
+Search = Annotated[
+    str,
+    Query(
+        max_length=4096,
+        description="`key:value` elements separated by blanks; values with blanks or colons in double quotes.",
+        examples=['initiator:ada model:claude-opus-5-5 started_after:"2026-01-31T00:00:00Z"'],
+    ),
+]
+"""The search language, control-plane spec 3.6."""

@@ -7,7 +7,8 @@ from typing import Any
 
 from aigateway.accounts.roles import DISPLAY_NAMES, Role
 from aigateway.store.api_keys import ApiKey
-from aigateway.store.interceptions import InterceptionPage, Row
+from aigateway.store.interceptions import InterceptionPage, Interceptions
+from aigateway.store.observed import Row
 from aigateway.store.times import rfc3339
 from aigateway.store.users import User
 
@@ -66,16 +67,18 @@ def token(key: ApiKey, username: str) -> dict[str, Any]:
 
 def interceptions(page: InterceptionPage) -> dict[str, Any]:
     """A page of interceptions."""
-    return {"count": page.count, "results": [_interception(row, page) for row in page.interceptions]}
+    return {"count": page.count, "results": [interception(row, page) for row in page.interceptions]}
 
 
-def _interception(row: Row, page: InterceptionPage) -> dict[str, Any]:
-    initiator = {"id": row["initiator_id"], "username": row["username"] or ""}
-    initiator |= {field: row[field] for field in ("name", "avatar_url") if row[field]}
+def interception(row: Row, found: InterceptionPage | Interceptions) -> dict[str, Any]:
+    """One of the interceptions that were found, with its thoughts where they were read."""
+    thoughts = {}
+    if found.model_thoughts is not None:
+        thoughts = {"model_thoughts": [_child(one, "content") for one in found.model_thoughts.get(row["id"], ())]}
     return {
         "id": row["id"],
         "api_key_id": row["api_key_id"],
-        "initiator": initiator,
+        "initiator": initiator(row["initiator_id"], row["username"], row["name"], row["avatar_url"]),
         "provider": row["provider"],
         "provider_name": row["provider_name"],
         "model": row["model"],
@@ -91,14 +94,25 @@ def _interception(row: Row, page: InterceptionPage) -> dict[str, Any]:
         **{field: row[field] for field in _OUTCOME},
         "token_usages": [
             _child(one, "input_tokens", "output_tokens", "cache_read_input_tokens", "cache_write_input_tokens")
-            for one in page.token_usages.get(row["id"], ())
+            for one in found.token_usages.get(row["id"], ())
         ],
-        "user_prompts": [_child(one, "prompt") for one in page.user_prompts.get(row["id"], ())],
-        "tool_usages": [
-            _child(one, "tool", "input", "injected")
-            | {"server_url": one["server_url"] or "", "invocation_error": one["invocation_error"] or ""}
-            for one in page.tool_usages.get(row["id"], ())
-        ],
+        **thoughts,
+        "user_prompts": [_child(one, "prompt") for one in found.user_prompts.get(row["id"], ())],
+        "tool_usages": [tool_usage(one) for one in found.tool_usages.get(row["id"], ())],
+    }
+
+
+def initiator(ident: str, username: str | None, name: str | None, avatar_url: str | None) -> dict[str, str]:
+    """The person behind something on record; one who is unknown has an empty name."""
+    shown = {"id": ident, "username": username or ""}
+    return shown | {field: text for field, text in (("name", name), ("avatar_url", avatar_url)) if text}
+
+
+def tool_usage(row: Row) -> dict[str, Any]:
+    """A tool call, with its arguments as the model wrote them."""
+    return _child(row, "tool", "input", "injected") | {
+        "server_url": row["server_url"] or "",
+        "invocation_error": row["invocation_error"] or "",
     }
 
 

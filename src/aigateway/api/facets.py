@@ -1,0 +1,43 @@
+"""`/models`, `/clients`, `/providers`: what there is to search for (control-plane spec 3.4)."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+
+from aigateway.api import documents, search
+from aigateway.api.answers import answer
+from aigateway.api.asking import Limit, Offset, Search, SignedIn
+from aigateway.api.meaning import visible_to
+from aigateway.store import facets
+from aigateway.store.engine import Store
+from aigateway.store.facets import Facet
+
+_PATHS = {"/models": Facet.MODEL, "/clients": Facet.CLIENT, "/providers": Facet.PROVIDER}
+
+
+def router(store: Store) -> APIRouter:
+    """The routes, without the prefix."""
+    routes = APIRouter(tags=["What there is to search for"])
+    for path, facet in _PATHS.items():
+        _add(routes, store, path, facet)
+    return routes
+
+
+def _add(routes: APIRouter, store: Store, path: str, facet: Facet) -> None:
+    key = facet.value
+
+    async def list_values(actor: SignedIn, q: Search = "", limit: Limit = 100, offset: Offset = 0) -> Response:
+        prefix = search.parse(q, keys={key}, default=key).get(key, "")
+        found = await store.read(
+            facets.values, facet, visible_to=visible_to(actor), prefix=prefix, offset=offset, limit=limit
+        )
+        return answer(found)
+
+    routes.add_api_route(
+        path,
+        list_values,
+        summary=f"List {path[1:]}",
+        description=f"The {path[1:]} of ended requests that you may see, ascending. `q` is what they begin with.",
+        operation_id=f"list_{path[1:]}",
+        responses=documents.of(documents.Names),
+    )

@@ -86,7 +86,10 @@ async def test_chat_stream(both, gateway, prompt):
 async def test_chat_stream_without_usage_is_left_as_it_is(both, gateway, prompt):
     seen = await both(lambda client: _list(client.chat.completions.create(**chat(prompt, stream=True))))
     assert all("usage" not in chunk or chunk["usage"] is None for chunk in seen)
-    assert gateway.interception(prompt=prompt)["error_type"] is None
+    row = gateway.interception(prompt=prompt)
+    assert row["error_type"] is None
+    (recorded,) = row["token_usages"]
+    assert recorded["output_tokens"] > 0
 
 
 async def test_chat_stream_helper_with_parallel_tools(both, gateway, prompt):
@@ -228,10 +231,13 @@ async def test_compressed_answers_are_relayed_and_read(both, gateway, prompt, co
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 408, 409, 422, 429, 500, 503, 504])
 @pytest.mark.parametrize("stream", [True, False])
 async def test_the_providers_errors_are_the_providers(both, gateway, prompt, status, stream):
+    # The request's id follows from its body here, which is to be the client's own.
+    streamed = {"stream": True, "stream_options": {"include_usage": True}} if stream else {}
+
     async def question(client):
         with pytest.raises(openai.APIStatusError) as caught:
             await client.chat.completions.create(
-                **chat(prompt, stream=stream), extra_headers={"x-sim-scenario": f"error-{status}:3"}
+                **chat(prompt, **streamed), extra_headers={"x-sim-scenario": f"error-{status}:3"}
             )
         error = caught.value
         return type(error), error.status_code, error.body, error.request_id, error.response.headers.get("retry-after")

@@ -14,15 +14,15 @@ import click
 import uvloop
 
 from aigateway import __version__
-from aigateway.accounts.service import Accounts
 from aigateway.app import dev
-from aigateway.app.asgi import Application, Asgi
+from aigateway.app.asgi import Application
+from aigateway.app.control_plane import control_plane
 from aigateway.app.datadir import DataDirError, hold
 from aigateway.app.dumping import dumping
 from aigateway.app.health import Health
 from aigateway.app.listener import Https, Listener, ListenError, base_url
 from aigateway.app.places import Places, taken
-from aigateway.app.services import Services, running
+from aigateway.app.services import running
 from aigateway.app.supervisor import Supervisor
 from aigateway.app.tls import Certificate, TlsError
 from aigateway.audit.dumps.dumps import DumpDirUnusable, Dumps
@@ -123,7 +123,7 @@ async def _serve(
             health=health,
             data_plane=services.endpoint if gateway.enabled else None,
             sockets=services.sockets if gateway.enabled else None,
-            make_control_plane=lambda: _control_plane(settings, services),
+            make_control_plane=lambda: control_plane(settings, services),
         )
         listener = Listener(
             application,
@@ -159,19 +159,6 @@ def _hang_up(https: Https | None, dumps: Dumps | None) -> None:
         https.certificate.reload()
     if dumps is not None:
         dumps.count_anew()
-
-
-def _control_plane(settings: Settings, services: Services) -> Asgi:
-    from aigateway.api.app import create_api  # noqa: PLC0415 - FastAPI is slow to import, and the data plane needs none
-
-    accounts = Accounts(services.store, services.authenticator, settings.tokens)
-    api: Asgi = create_api(
-        accounts=accounts,
-        authenticator=services.authenticator,
-        store=services.store,
-        statuses=services.provider_states.statuses,
-    )
-    return api
 
 
 @asynccontextmanager

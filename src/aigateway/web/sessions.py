@@ -1,0 +1,89 @@
+"""The list of sessions: who did what with which client, newest first."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from aigateway.accounts import roles
+from aigateway.accounts.roles import Permission
+from aigateway.api.search import BadSearch
+from aigateway.store import facets, sessions
+from aigateway.store.facets import Facet
+from aigateway.store.session_summary import Session
+from aigateway.store.sessions import SessionPage
+from aigateway.store.times import rfc3339
+from aigateway.web import filters
+from aigateway.web.paging import Window
+from aigateway.web.rendering import Renderer
+from aigateway.web.searching import KEYS, meant
+from aigateway.web.site import Site
+
+PATH = "/ai-gateway/sessions"
+_PAGE = 25
+_MENU = 30
+_MENUS = {Facet.CLIENT: "Client", Facet.MODEL: "Model", Facet.PROVIDER_NAME: "Provider"}
+
+
+def routes(site: Site, renderer: Renderer) -> list[Route]:
+    """The pages."""
+
+    async def listed(request: Request) -> Response:
+        actor = request.state.actor
+        sees_all = roles.allows(actor.roles, Permission.READ_ALL_INTERCEPTIONS)
+        found, error = filters.read(request.query_params, PATH, keys=KEYS, default=None, range_="24h")
+        window = Window.of(request, _PAGE)
+        page = SessionPage(0, [])
+        menus: dict[str, tuple[str, list[str]]] = {}
+        try:
+            if not error:
+                wanted = await meant(found, actor, site.accounts.people, renderer.clock())
+
+                def look(connection: Connection) -> tuple[SessionPage, dict[str, tuple[str, list[str]]]]:
+                    rows = sessions.page(connection, wanted, after=None, offset=window.offset, limit=_PAGE)
+                    return rows, {} if request.state.json else _menus(connection, wanted.visible_to)
+
+                page, menus = await site.store.read(look)
+        except BadSearch as refused:
+            error = str(refused)
+        if error and request.state.json:
+            raise BadSearch("q", error)
+        return renderer.answer(
+            request,
+            "sessions",
+            lambda: {"count": page.count, "sessions": [twin(session) for session in page.sessions]},
+            status=400 if error else 200,
+            error=error,
+            filter=found,
+            q=request.query_params.get("q", ""),
+            ranges=filters.RANGES,
+            menus=menus,
+            sessions=page.sessions,
+            pages=window.pages(request, page.count),
+            sees_all=sees_all,
+            live=window.page == 1,
+        )
+
+    return [Route(PATH, listed, methods=["GET"])]
+
+
+def _menus(connection: Connection, visible_to: str | None) -> dict[str, tuple[str, list[str]]]:
+    """What there is to filter by: key, label, values."""
+    return {
+        facet.value: (
+            label,
+            facets.values(connection, facet, visible_to=visible_to, prefix="", offset=0, limit=_MENU),
+        )
+        for facet, label in _MENUS.items()
+    }
+
+
+def twin(session: Session) -> dict[str, Any]:
+    """A session in JSON."""
+    return {name: rfc3339(value) if isinstance(value, datetime) else value for name, value in asdict(session).items()}

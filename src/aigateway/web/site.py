@@ -1,0 +1,46 @@
+"""What the pages are made from."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from aigateway.accounts.authenticate import Authenticator
+from aigateway.accounts.service import Accounts
+from aigateway.providers.provider import Provider
+from aigateway.providers.status import ProviderStatus
+from aigateway.store.engine import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that an operator should see to."""
+
+    what: str
+    """What is wrong, in a sentence."""
+    todo: str
+    """What to do about it, in a sentence."""
+
+
+async def _all_is_well() -> list[Notice]:
+    return []
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """The services behind the pages of one server."""
+
+    accounts: Accounts
+    authenticator: Authenticator
+    store: Store
+    providers: Mapping[str, Provider]
+    """By name."""
+    access_url: str | None = None
+    """The address by which people reach the server, without a trailing slash; None when the operator named none."""
+    enabled: bool = True
+    """Whether the data plane serves."""
+    allow_byok: bool = True
+    statuses: Callable[[], Sequence[ProviderStatus]] = tuple
+    """How the providers do now, in the process that answers."""
+    notices: Callable[[], Awaitable[list[Notice]]] = _all_is_well
+    """What needs attention now, for those who may read the server's state."""

@@ -16,6 +16,7 @@ import aiohttp
 import pytest
 
 from aigateway.simulator.server import SimulatorThread
+from tests.support.processes import lives
 from tests.support.server import GatewayProcess, free_port, providers
 from tests.support.waiting import wait_until
 
@@ -54,14 +55,6 @@ def gateway(tmp_path, sim):
     env = providers({"TYPE": "openai", "KEY": "sk-central-0123456789", "BASE_URL": f"{sim.url}/v1"})
     with Workers(tmp_path, env, "--workers", "2") as gateway:
         yield gateway
-
-
-def lives(pid):
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 async def ask(gateway, count, *, at_once=16):

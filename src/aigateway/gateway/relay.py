@@ -101,9 +101,14 @@ class Relay:
     async def _break_off(self, message: str) -> None:
         """Let the client know that this is no clean end: an error event where one can be read, else a cut connection.
 
+        An answer that had come to its own end is ended cleanly, since the client has all of it.
+
         Returning without the last message makes the server close the connection.
         """
-        if self._started and self._takes_an_event():
+        if self._witness.complete and not header(self._answer, b"content-length"):
+            rest = b"" if self._outgoing is None else self._outgoing.end()
+            await self._send({"type": "http.response.body", "body": rest, "more_body": False})
+        elif self._started and self._takes_an_event():
             event = error_event(self._api, f"AI Gateway: {message}", type="api_error")
             await self._send({"type": "http.response.body", "body": event, "more_body": False})
 

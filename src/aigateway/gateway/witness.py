@@ -24,6 +24,10 @@ class Witness(Protocol):
     def mid_event(self) -> bool:
         """Whether the last piece ended inside an event of a stream."""
 
+    @property
+    def complete(self) -> bool:
+        """Whether the answer's own end has gone by and is on record: what breaks then breaks nothing."""
+
     async def begin(self) -> None:
         """Before the status goes out. Raises `JournalUnavailable`."""
 
@@ -67,6 +71,7 @@ class Recording:
         self._first_byte_ms: int | None = None
         self._begun = False
         self._mid_event = False
+        self.complete = False
 
     @property
     def mid_event(self) -> bool:
@@ -104,6 +109,7 @@ class Recording:
             metadata = outcome.metadata | {"drained": whole}
             outcome = replace(outcome, error_type=CLIENT_GONE, error_message=CLIENT_GONE_MESSAGE, metadata=metadata)
         await self._interception.close(outcome, facts)
+        self.complete = facts.complete
         return whole
 
     def cut(self, error_type: str, message: str) -> None:
@@ -145,6 +151,8 @@ class Unrecorded:
 
     mid_event = True
     """For all it knows."""
+    complete = False
+    """As far as it knows."""
 
     async def begin(self) -> None:
         """Nothing to wait for."""

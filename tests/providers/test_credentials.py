@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from aigateway.providers.credentials import CredentialMissing, bearer_of, choose
+from aigateway.providers.pool import Fault
 from tests.providers.making import provider
 
 
@@ -66,3 +67,18 @@ def test_copilot_takes_the_persons_own_token_only():
     assert choose(copilot, {"authorization": "Bearer gho_0123456789"}, byok=True).kind == "byok"
     with pytest.raises(CredentialMissing, match="GitHub Copilot takes your own login"):
         choose(copilot, {}, byok=True)
+
+
+def test_a_copilot_request_that_is_not_byok_shows_no_gateway_token():
+    """The bearer is the gateway token then: it was once taken for the person's login."""
+    with pytest.raises(CredentialMissing):
+        choose(provider("copilot", keys=()), {"authorization": "Bearer gateway-token"}, byok=False)
+
+
+def test_of_several_keys_the_first_usable_one_is_chosen():
+    several = provider("openai", keys=("sk-one-0123456789abcde1", "sk-two-0123456789abcde2"))
+    assert choose(several, {}, byok=False).place == 0
+    several.pool.rest(0, Fault.RATE_LIMITED, 60)
+    assert choose(several, {}, byok=False).hint == "sk-t...cde2"
+    several.pool.rest(1, Fault.RATE_LIMITED, 60)
+    assert choose(several, {}, byok=False).place == 0

@@ -7,6 +7,8 @@ import asyncio
 import pytest
 
 from aigateway.store.engine import Store
+from aigateway.store.migrations import HEAD
+from aigateway.store.tables import metadata
 from tests.support import postgres
 
 
@@ -20,22 +22,28 @@ def postgresql():
 
 
 @pytest.fixture(scope="session")
-def _template(postgresql):
-    """A database with the schema and nothing in it: copying it is quicker than making it."""
+def _database(postgresql):
+    """The name of a database with the schema. Tests take turns with it: emptying it is quicker than making another."""
 
     async def make(url):
         await (await Store.open(url)).close()
 
-    with postgresql.database() as name:
-        asyncio.run(make(postgresql.url(name)))
-        yield name
+    postgresql.execute("CREATE DATABASE shared TEMPLATE template0")
+    asyncio.run(make(postgresql.url("shared")))
+    return "shared"
 
 
 @pytest.fixture
-def postgresql_url(postgresql, _template):
-    """A database of its own on PostgreSQL, with the schema."""
-    with postgresql.database(_template) as name:
-        yield postgresql.url(name)
+def postgresql_url(postgresql, _database):
+    """A database on PostgreSQL with the schema and nothing in it."""
+    yield postgresql.url(_database)
+    postgresql.execute(_END_CONNECTIONS, parameters=[_database])
+    postgresql.execute(_EMPTY, _database)
+
+
+_END_CONNECTIONS = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s"
+_EMPTY = "".join(f"DELETE FROM {table.name};" for table in reversed(metadata.sorted_tables))  # noqa: S608  # our names
+_EMPTY += f"UPDATE alembic_version SET version_num = '{HEAD}'"  # noqa: S608  # the same
 
 
 @pytest.fixture

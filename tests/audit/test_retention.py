@@ -12,6 +12,7 @@ from aigateway.store import purge
 from aigateway.store.engine import Store, StoreUnavailable
 from aigateway.store.ingest import apply
 from aigateway.store.tables import api_keys, interceptions
+from aigateway.store.turns import Turn, wait_for
 from aigateway.telemetry.events import Events
 from tests.store.stories import story, uid
 from tests.support.people import world
@@ -106,7 +107,7 @@ async def test_a_purge_that_was_interrupted_is_resumed(store, make, heard, monke
     first.start()
     await eventually(lambda: heard.rows.get("aibridge_records", 0) >= 15)
     await first.stop()
-    await store.write(lambda _: None)  # behind the batch that was under way
+    await store.write(wait_for, Turn.PURGE)  # behind the batch that was under way
     gone = 20 - len(await left(store))
     assert 3 <= gone <= 20
     purged = await make(HOUR - timedelta(minutes=30)).purge()
@@ -123,7 +124,7 @@ async def test_reads_and_writes_go_on_during_a_purge(store, make, heard, monkeyp
     between = 0
     while not heard.passes:
         between = heard.rows["aibridge_records"]
-        await store.read(purge._pragma, "page_count")
+        await store.ping()
         await store.write(apply, story(5000, 3000))
     assert 0 < between <= 10_000
     await kept.stop()

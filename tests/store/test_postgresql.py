@@ -182,6 +182,7 @@ async def test_transactions_that_stop_each_other_are_tried_again(store):
     await asyncio.gather(store.write(add, 1, 2), store.write(add, 2, 1))
     assert len(begun) == 3
     assert await store.read(ask, "SELECT sum(n) FROM two") == 4
+    await store.write(run, "DROP TABLE two")
 
 
 async def test_one_at_a_time_has_the_turn(store):

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, case, func, select, tuple_
+from sqlalchemy import ColumnElement, Connection, case, func, select
 
-from aigateway.store.session_index import SessionKey, chunks
+from aigateway.store.session_index import SessionKey, among, chunks
 from aigateway.store.tables import interceptions, session_uses, token_usages, user_prompts, users
 from aigateway.store.types import Uuid36
 
@@ -77,8 +77,7 @@ def in_session(key: SessionKey) -> ColumnElement[bool]:
 
 
 def _ended_in(keys: Sequence[SessionKey]) -> ColumnElement[bool]:
-    column = interceptions.c
-    return tuple_(column.session_id, column.initiator_id).in_(keys) & column.ended_at.is_not(None)
+    return among(interceptions, keys) & interceptions.c.ended_at.is_not(None)
 
 
 def _summaries(connection: Connection, keys: Sequence[SessionKey]) -> dict[SessionKey, Session]:
@@ -143,8 +142,7 @@ def _tokens(connection: Connection, keys: Sequence[SessionKey]) -> dict[SessionK
 
 
 def _uses(connection: Connection, keys: Sequence[SessionKey]) -> dict[SessionKey, dict[str, set[str]]]:
-    column = session_uses.c
-    query = select(session_uses).where(tuple_(column.session_id, column.initiator_id).in_(keys))
+    query = select(session_uses).where(among(session_uses, keys))
     found: dict[SessionKey, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for row in connection.execute(query).mappings():
         for name in ("provider", "provider_name", "model"):

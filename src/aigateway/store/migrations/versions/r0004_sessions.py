@@ -16,10 +16,11 @@ depends_on = None
 _TIMES = "min(started_at), max(started_at) FROM aibridge_interceptions WHERE ended_at IS NOT NULL GROUP BY"
 _SESSION = "session_id, initiator_id"
 _USE = f"{_SESSION}, provider, provider_name, model, client"
-_FILL = (
+FILL = (
     f"INSERT INTO aibridge_sessions SELECT {_SESSION}, {_TIMES} {_SESSION}",  # of constants
     f"INSERT INTO aibridge_session_uses SELECT {_USE}, {_TIMES} {_USE}",  # of constants
 )
+"""Statements that fill the tables from the interceptions."""
 
 
 def upgrade() -> None:
@@ -62,7 +63,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("session_id", "initiator_id", "provider", "provider_name", "model", "client"),
         sqlite_with_rowid=False,
     )
-    for fill in _FILL:
+    for fill in FILL:
         op.execute(fill)
 
 

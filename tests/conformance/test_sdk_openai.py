@@ -186,7 +186,7 @@ async def test_responses_structured_output(both, gateway, prompt):
     assert_recorded(gateway, prompt, seen["usage"])
 
 
-async def test_models_and_compaction_pass_through(both):
+async def test_models_pass_through_and_a_compaction_is_on_record(both):
     async def question(client):
         models = [model.model_dump() async for model in await client.models.list()]
         one = (await client.models.retrieve("gpt-5.5")).model_dump()

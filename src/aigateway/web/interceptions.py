@@ -14,6 +14,7 @@ from aigateway.accounts import roles
 from aigateway.accounts.actor import Actor
 from aigateway.accounts.roles import Permission
 from aigateway.api import shapes
+from aigateway.api.meaning import INTERCEPTIONS, meant
 from aigateway.api.search import BadSearch
 from aigateway.store import interceptions
 from aigateway.store.interceptions import InterceptionPage, Interceptions
@@ -22,7 +23,6 @@ from aigateway.store.times import rfc3339
 from aigateway.web import filters
 from aigateway.web.paging import Window
 from aigateway.web.rendering import Renderer
-from aigateway.web.searching import KEYS, meant
 from aigateway.web.site import Site
 
 PATH = "/ai-gateway/interceptions"
@@ -35,12 +35,12 @@ def routes(site: Site, renderer: Renderer) -> list[Route]:
 
     async def listed(request: Request) -> Response:
         actor = request.state.actor
-        found, error = filters.read(request.query_params, PATH, keys=KEYS, default="initiator")
+        found, error = filters.read(request.query_params, PATH, keys=INTERCEPTIONS.keys, default=INTERCEPTIONS.default)
         window = Window.of(request, _PAGE)
         page = InterceptionPage(0, [])
         try:
             if not error:
-                wanted = await meant(found, actor, site.accounts.people, renderer.clock())
+                wanted = await meant(found.meant(renderer.clock()), actor, site.accounts.people)
                 page = await site.store.read(
                     interceptions.page, wanted, after_id=None, offset=window.offset, limit=_PAGE
                 )
@@ -88,12 +88,14 @@ def _sees_all(actor: Actor) -> bool:
     return roles.allows(actor.roles, Permission.READ_ALL_INTERCEPTIONS)
 
 
+def _said(value: object) -> str:
+    if isinstance(value, datetime):
+        return rfc3339(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def _facts(row: Row) -> list[tuple[str, str]]:
     """The raw columns and metadata, by name."""
     hidden = {"username", "name", "avatar_url", "metadata"}
-    facts = [
-        (name, rfc3339(value) if isinstance(value, datetime) else str(value))
-        for name, value in row.items()
-        if name not in hidden and value is not None
-    ]
+    facts = [(name, _said(value)) for name, value in row.items() if name not in hidden and value is not None]
     return facts + [(f"metadata.{name}", str(value)) for name, value in sorted((row["metadata"] or {}).items())]

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass
-from datetime import datetime
-from typing import Any
+from dataclasses import dataclass
 
 from sqlalchemy import Connection
 from starlette.exceptions import HTTPException
@@ -15,11 +13,11 @@ from starlette.routing import Route
 
 from aigateway.accounts import roles
 from aigateway.accounts.roles import Permission
+from aigateway.api import session_shapes
 from aigateway.store import sessions
 from aigateway.store.observed import Row
 from aigateway.store.session_detail import SessionDetail, Thread, ThreadRange, UnknownThread, detail
 from aigateway.store.sessions import SharedSessionId, UnknownSession
-from aigateway.store.times import rfc3339
 from aigateway.web.rendering import Renderer
 from aigateway.web.site import Site
 
@@ -80,7 +78,7 @@ def routes(site: Site, renderer: Renderer) -> list[Route]:
         return renderer.answer(
             request,
             "session",
-            lambda: _twin(found),
+            lambda: session_shapes.detail(found),
             session=session,
             threads=[(thread, steps_of(thread)) for thread in found.threads],
             tool_calls=sum(len(step.tools) for thread in found.threads for step in steps_of(thread)),
@@ -111,24 +109,3 @@ def _ways(found: SessionDetail, wanted: ThreadRange) -> dict[str, str]:
 
 def _uuid(text: str) -> str | None:
     return text.lower() if _UUID.fullmatch(text.lower()) else None
-
-
-def _twin(found: SessionDetail) -> dict[str, Any]:
-    threads = [
-        {"id": thread.id, "interceptions": [_step(step) for step in steps_of(thread)]} for thread in found.threads
-    ]
-    return {**_plain(asdict(found.session)), "token_metadata": found.token_metadata, "threads": threads}
-
-
-def _step(step: Step) -> dict[str, Any]:
-    parts = {
-        "user_prompts": step.prompts,
-        "model_thoughts": step.thoughts,
-        "tool_usages": step.tools,
-        "token_usages": step.usages,
-    }
-    return {**_plain(step.row), **{name: [_plain(row) for row in rows] for name, rows in parts.items()}}
-
-
-def _plain(row: Row) -> dict[str, Any]:
-    return {name: rfc3339(value) if isinstance(value, datetime) else value for name, value in row.items()}

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from datetime import datetime
-from typing import Any
-
 from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,21 +9,22 @@ from starlette.routing import Route
 
 from aigateway.accounts import roles
 from aigateway.accounts.roles import Permission
+from aigateway.api import session_shapes
+from aigateway.api.meaning import SESSIONS, meant
 from aigateway.api.search import BadSearch
 from aigateway.store import facets, sessions
 from aigateway.store.facets import Facet
-from aigateway.store.session_summary import Session
 from aigateway.store.sessions import SessionPage
-from aigateway.store.times import rfc3339
 from aigateway.web import filters
 from aigateway.web.paging import Window
 from aigateway.web.rendering import Renderer
-from aigateway.web.searching import KEYS, meant
 from aigateway.web.site import Site
 
 PATH = "/ai-gateway/sessions"
 _PAGE = 25
 _MENU = 30
+_Menus = dict[str, tuple[str, list[str]]]
+"""What there is to filter by: label and values, by key of the search."""
 _MENUS = {Facet.CLIENT: "Client", Facet.MODEL: "Model", Facet.PROVIDER_NAME: "Provider"}
 
 
@@ -37,15 +34,17 @@ def routes(site: Site, renderer: Renderer) -> list[Route]:
     async def listed(request: Request) -> Response:
         actor = request.state.actor
         sees_all = roles.allows(actor.roles, Permission.READ_ALL_INTERCEPTIONS)
-        found, error = filters.read(request.query_params, PATH, keys=KEYS, default=None, range_="24h")
+        found, error = filters.read(
+            request.query_params, PATH, keys=SESSIONS.keys, default=SESSIONS.default, range_="24h"
+        )
         window = Window.of(request, _PAGE)
         page = SessionPage(0, [])
-        menus: dict[str, tuple[str, list[str]]] = {}
+        menus: _Menus = {}
         try:
             if not error:
-                wanted = await meant(found, actor, site.accounts.people, renderer.clock())
+                wanted = await meant(found.meant(renderer.clock()), actor, site.accounts.people, SESSIONS)
 
-                def look(connection: Connection) -> tuple[SessionPage, dict[str, tuple[str, list[str]]]]:
+                def look(connection: Connection) -> tuple[SessionPage, _Menus]:
                     rows = sessions.page(connection, wanted, after=None, offset=window.offset, limit=_PAGE)
                     return rows, {} if request.state.json else _menus(connection, wanted.visible_to)
 
@@ -57,7 +56,7 @@ def routes(site: Site, renderer: Renderer) -> list[Route]:
         return renderer.answer(
             request,
             "sessions",
-            lambda: {"count": page.count, "sessions": [twin(session) for session in page.sessions]},
+            lambda: session_shapes.sessions(page),
             status=400 if error else 200,
             error=error,
             filter=found,
@@ -73,7 +72,7 @@ def routes(site: Site, renderer: Renderer) -> list[Route]:
     return [Route(PATH, listed, methods=["GET"])]
 
 
-def _menus(connection: Connection, visible_to: str | None) -> dict[str, tuple[str, list[str]]]:
+def _menus(connection: Connection, visible_to: str | None) -> _Menus:
     """What there is to filter by: key, label, values."""
     return {
         facet.value: (
@@ -82,8 +81,3 @@ def _menus(connection: Connection, visible_to: str | None) -> dict[str, tuple[st
         )
         for facet, label in _MENUS.items()
     }
-
-
-def twin(session: Session) -> dict[str, Any]:
-    """A session in JSON."""
-    return {name: rfc3339(value) if isinstance(value, datetime) else value for name, value in asdict(session).items()}

@@ -157,6 +157,7 @@ document.querySelector("[data-find]")?.addEventListener("input", (event) => {
 });
 
 reveal();
+document.querySelector(".bar [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 setInterval(tick, 10000);
 if (document.querySelector("[data-live]")) setInterval(() => renew().catch(() => {}), LIVE_EVERY);
 all("[data-await]").forEach(awaitRequest);

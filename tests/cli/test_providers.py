@@ -107,8 +107,10 @@ def test_how_they_do_right_now(signed_in, server):
     result = signed_in(main, "providers", "list", "--live")
     assert result.output.splitlines() == [
         "NAME    TYPE    KEYS" + " " * 66 + "CIRCUIT BREAKERS",
-        "openai  openai  sk-o...0001: rate_limited until 2026-01-02T00:00:00Z, unknown: valid"
-        "  /v1/responses a\\x1b[2Jb: open",
+        (
+            "openai  openai  sk-o...0001: rate_limited until 2026-01-02T00:00:00Z, unknown: valid"
+            "  /v1/responses a\\x1b[2Jb: open"
+        ),
     ]
     assert json.loads(signed_in(main, "providers", "list", "--live", "-o", "json").output) == LIVE
 

@@ -87,10 +87,10 @@ def test_list(cli, folder, monkeypatch):
     result = cli(commands.command, "list", str(folder))
     lines = result.output.splitlines()
     assert lines[0].split() == ["STARTED", "AT", "PROVIDER", "MODEL", "RESPONSE", "BYTES", "PATH"]
-    assert [line.split()[:4] for line in lines[1:]] == [
-        ["2023-11-14T22:13:20Z", "corp", "sim", "yes"],
-        ["2023-11-14T22:13:20Z", "corp", "zip", "yes"],
-        ["2023-11-14T22:13:20Z", "corp", "passthrough", "no"],
+    assert [line.split()[:5] for line in lines[1:]] == [
+        ["2023-11-14", "22:13:20", "corp", "sim", "yes"],
+        ["2023-11-14", "22:13:20", "corp", "zip", "yes"],
+        ["2023-11-14", "22:13:20", "corp", "passthrough", "no"],
     ]
     monkeypatch.setenv("CODER_AI_GATEWAY_DUMP_DIR", str(folder))
     listed = json.loads(cli(commands.command, "list", "-o", "json").output)

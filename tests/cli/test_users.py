@@ -54,7 +54,7 @@ def test_a_service_account_has_neither_mail_nor_password(signed_in, gateway):
 
 def test_list_and_show(signed_in, gateway):
     table = signed_in(users.command, "list").output
-    assert table.splitlines()[1].split() == ["ada", "ada@example.com", "active", "owner", "-", "2026-01-01T00:00:00Z"]
+    assert table.splitlines()[1].split() == ["ada", "ada@example.com", "active", "owner", "-", "2026-01-01", "00:00:00"]
     assert json.loads(signed_in(users.command, "show", "ada", "-o", "json").output) == ADA
     assert "ada@example.com" in signed_in(users.command, "show", "ada").output
 

@@ -1,4 +1,4 @@
-"""`aigateway ai-gateway interceptions list` (also `aibridge …`, the name from before)."""
+"""`aigateway ai-gateway interceptions list | show`."""
 
 from __future__ import annotations
 
@@ -6,52 +6,46 @@ from typing import Any
 
 import click
 
-from aigateway.cli.output import print_json, print_table
+from aigateway.cli import timeline
+from aigateway.cli.output import print_json, print_table, shortened
+from aigateway.cli.record_filters import filter_options, limit_option, search
 from aigateway.cli.rest import connect
 
-_COLUMNS = ("started at", "initiator", "provider", "model", "client", "in", "out", "tools", "prompt")
-_PROMPT_WIDTH = 60
+_COLUMNS = ("started at", "initiator", "provider", "model", "client", "in", "out", "tools", "outcome", "prompt")
 
 
-@click.group()
+@click.group("interceptions")
 def command() -> None:
-    """Look at what went through the gateway."""
-
-
-@command.group()
-def interceptions() -> None:
     """Requests on record."""
 
 
-@interceptions.command("list")
-@click.option("--initiator", help="Only those of a user: name, id or `me`.")
-@click.option("--started-before", metavar="TIME", help="Only those that began at or before a time (RFC 3339).")
-@click.option("--started-after", metavar="TIME", help="Only those that began at or after a time (RFC 3339).")
-@click.option("--provider", help="Only those of a provider.")
-@click.option("--model", help="Only those with a model.")
-@click.option("--client", help="Only those of a client program, for example `Claude Code`.")
+@command.command("list")
+@filter_options
 @click.option("--after-id", metavar="ID", help="Go on after this one, the last of the page before.")
-@click.option("--limit", type=click.IntRange(1, 1000), default=100, show_default=True, help="How many at most.")
+@limit_option
 @click.option("-o", "--output", type=click.Choice(["json", "table"]), default="json", show_default=True, help="Format.")
 def list_(after_id: str | None, limit: int, output: str, **filters: str | None) -> None:
     """List ended requests, newest first."""
-    page = connect().get("aibridge", "interceptions", q=_search(filters), after_id=after_id, limit=limit)
+    page = connect().get("aibridge", "interceptions", q=search(filters), after_id=after_id, limit=limit)
     if output == "json":
         print_json(page["results"])
     else:
-        print_table(_COLUMNS, [_row(found) for found in page["results"]])
+        print_table(_COLUMNS, [_row(found) for found in page["results"]], empty="No such requests are on record.")
 
 
-def _search(filters: dict[str, str | None]) -> str | None:
-    """The filters in the search language of the API."""
-    terms = []
-    for name, value in filters.items():
-        if value is None:
-            continue
-        if '"' in value:
-            raise click.UsageError(f"--{name.replace('_', '-')} cannot hold a quotation mark.")
-        terms.append(f'{name}:"{value}"')
-    return " ".join(terms) or None
+@command.command()
+@click.argument("interception")
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Format.")
+def show(interception: str, output: str) -> None:
+    """Show a request whole: what was asked, thought, called and used, and what came of it.
+
+    INTERCEPTION is its id, which clients get in the header X-AI-Gateway-Interception-Id.
+    """
+    found = connect().get("aibridge", "interceptions", interception)
+    if output == "json":
+        print_json(found)
+    else:
+        timeline.print_interception(found)
 
 
 def _row(found: dict[str, Any]) -> list[Any]:
@@ -66,5 +60,6 @@ def _row(found: dict[str, Any]) -> list[Any]:
         sum(usage["input_tokens"] for usage in usages),
         sum(usage["output_tokens"] for usage in usages),
         len(found["tool_usages"]),
-        f"{prompts[:_PROMPT_WIDTH]}…" if len(prompts) > _PROMPT_WIDTH else prompts,
+        found.get("error_type") or found.get("status_code"),
+        shortened(prompts),
     ]

@@ -25,8 +25,8 @@ _COMMANDS = {
     "users": _Command("users", "Manage the people who may use a gateway."),
     "journal": _Command("journal", "Look after records that wait on this machine."),
     "dumps": _Command("dumps", "Look at API dumps."),
-    "ai-gateway": _Command("interceptions", "Look at what the gateway recorded."),
-    "aibridge": _Command("interceptions", "The old name of ai-gateway.", hidden=True),
+    "ai-gateway": _Command("ai_gateway", "Look at what the gateway recorded."),
+    "aibridge": _Command("ai_gateway", "The old name of ai-gateway.", hidden=True),
 }
 
 

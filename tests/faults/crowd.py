@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import aiohttp
+
+from tests.support.postgres import Postgres
 
 HELLO = "Tell me something long sim:long:20"
 MESSAGES = [{"role": "user", "content": HELLO}]
@@ -43,6 +47,8 @@ class Seen:
     statuses: Counter[int] = field(default_factory=Counter)
     broken: int = 0
     """Connections that ended without a word."""
+    seconds: list[float] = field(default_factory=list)
+    """From each request to the headers of its answer."""
 
 
 @dataclass(frozen=True)
@@ -63,12 +69,23 @@ class Ledger:
         return not (self.lost or self.open or self.duplicates)
 
 
-async def ask(session: aiohttp.ClientSession, base: str, token: str, seen: Seen, number: int) -> int | None:
-    """Ask once; the status, or None when the connection broke."""
+async def ask(
+    session: aiohttp.ClientSession,
+    base: str,
+    token: str,
+    seen: Seen,
+    number: int,
+    *,
+    wish: str | None = None,
+    impatient: bool = False,
+) -> int | None:
+    """Ask once; the status, or None when the connection broke. Who is impatient leaves at the first piece."""
     path, payload, mark = REQUESTS[number % len(REQUESTS)]
-    headers = {"Authorization": f"Bearer {token}"}
+    headers = {"Authorization": f"Bearer {token}"} | ({"X-Sim-Scenario": wish} if wish else {})
+    began = time.monotonic()
     try:
         async with session.post(f"{base}/{path}", json=payload, headers=headers) as answer:
+            seen.seconds.append(time.monotonic() - began)
             seen.statuses[answer.status] += 1
             if answer.status != 200:
                 return answer.status
@@ -76,6 +93,9 @@ async def ask(session: aiohttp.ClientSession, base: str, token: str, seen: Seen,
             seen.begun.add(ident)
             body = b""
             async for piece in answer.content.iter_any():
+                if impatient:
+                    answer.close()
+                    return 200
                 body += piece
                 if mark is not None and mark in body:
                     seen.ended.add(ident)
@@ -88,20 +108,26 @@ async def ask(session: aiohttp.ClientSession, base: str, token: str, seen: Seen,
 
 
 @asynccontextmanager
-async def crowd(base: str, token: str, seen: Seen, *, clients: int = 8, pause: float = 0.0):
-    """Let clients ask until the block is left; those that are answered then are let finish."""
+async def crowd(
+    base: str, token: str, seen: Seen, *, clients: int = 8, wish: str | None = None, impatient: bool = False
+):
+    """Let clients ask until the block is left; those that are answered then are let finish.
+
+    Every third request has the wish that the simulated provider obeys, or is of somebody impatient.
+    """
     leaving = asyncio.Event()
 
     async def client(session: aiohttp.ClientSession, first: int) -> None:
         number = first
         while not leaving.is_set():
-            status = await ask(session, base, token, seen, number)
+            third = number % 3 == 0
+            status = await ask(
+                session, base, token, seen, number, wish=wish if third else None, impatient=impatient and third
+            )
             number += 1
             if status != 200:
                 # A refusal costs nothing: without a rest the crowd would do nothing but be refused.
                 await asyncio.sleep(0.02)
-            elif pause:
-                await asyncio.sleep(pause)
 
     timeout = aiohttp.ClientTimeout(total=60)
     async with aiohttp.ClientSession(timeout=timeout) as session:
@@ -128,17 +154,33 @@ async def some_more(seen: Seen, answers: int = 20) -> None:
 
 def ledger(seen: Seen, *databases: Path) -> Ledger:
     """Hold what was seen against the records in embedded databases, whose servers have stopped."""
-    ends: dict[str, str | None] = {}
-    usages: Counter[str] = Counter()
-    still_open = 0
+    found: dict[str, list[Any]] = {name: [] for name in _RECORD}
     for database in databases:
         with closing(sqlite3.connect(database)) as rows:
-            ends.update(rows.execute("SELECT id, error_type FROM aibridge_interceptions WHERE ended_at IS NOT NULL"))
-            usages.update(ident for (ident,) in rows.execute("SELECT interception_id FROM aibridge_token_usages"))
-            (unended,) = rows.execute("SELECT count(*) FROM aibridge_interceptions WHERE ended_at IS NULL").fetchone()
-            still_open += unended
+            for name, query in _RECORD.items():
+                found[name] += rows.execute(query)
+    return reckon(seen, found)
+
+
+def ledger_of_postgresql(seen: Seen, server: Postgres, database: str) -> Ledger:
+    """The same for a database on PostgreSQL."""
+    return reckon(seen, {name: server.execute(query, database) for name, query in _RECORD.items()})
+
+
+_RECORD = {
+    "ends": "SELECT CAST(id AS text), error_type FROM aibridge_interceptions WHERE ended_at IS NOT NULL",
+    "usages": "SELECT CAST(interception_id AS text) FROM aibridge_token_usages",
+    "open": "SELECT id FROM aibridge_interceptions WHERE ended_at IS NULL",
+}
+"""What is asked of the record."""
+
+
+def reckon(seen: Seen, found: Mapping[str, Sequence[Any]]) -> Ledger:
+    """Hold what was seen against what `_RECORD` found."""
+    ends = dict(found["ends"])
+    usages = Counter(ident for (ident,) in found["usages"])
     lost = (seen.begun - set(ends)) | (seen.ended - set(usages))
-    return Ledger(len(seen.begun), len(ends), lost, still_open, sum(count - 1 for count in usages.values()))
+    return Ledger(len(seen.begun), len(ends), lost, len(found["open"]), sum(count - 1 for count in usages.values()))
 
 
 def providers_of(url: str) -> Iterable[dict[str, str]]:

@@ -23,7 +23,7 @@ _SERVANT = "nobody"
 """Who runs it when the tests run as root, which PostgreSQL refuses to be run by."""
 _SETTINGS = {
     "fsync": "off",  # nothing of a test needs to survive a power failure
-    "synchronous_commit": "off",
+    "synchronous_commit": "off",  # as on a server that is tuned for others; AI Gateway must not rely on it
     "full_page_writes": "off",
     "max_connections": "200",
     "shared_buffers": "32MB",

@@ -31,7 +31,7 @@ TOUCH_EVERY = 60.0
 """Seconds between two notes of when a key was last used."""
 LOOKUP_LIMIT = 3.0
 """Seconds after which a store that does not answer counts as away."""
-PATIENCE = 1.0
+PATIENCE = 0.5
 """The same, for a token that was in use a moment ago."""
 MAX_ENTRIES = 20_000
 

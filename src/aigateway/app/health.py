@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Mapping
 from typing import Protocol
 
 import msgspec
 
+from aigateway.accounts.authenticate import STALE_FOR
 from aigateway.audit.journal import JournalUnavailable
 from aigateway.providers.provider import Provider
 from aigateway.store.engine import Store, StoreUnavailable
+
+_PING_SECONDS = 2.0
+"""Balancers do not wait long for an answer."""
 
 
 class Check(msgspec.Struct, omit_defaults=True):
@@ -47,6 +53,7 @@ class Health:
     ) -> None:
         self._journal = journal
         self._store = store
+        self._store_seen_at = time.monotonic()
         self._providers = providers
         self._enabled = enabled
         self._allow_byok = allow_byok
@@ -63,7 +70,8 @@ class Health:
             checks["providers"] = self._check_providers()
         if self._leaving:
             checks["server"] = Check(ok=False, reason="stopping")
-        return Readiness(all(check.ok for check in checks.values()), checks)
+        bearable = {"store"} if self._bears_absence() else set()
+        return Readiness(all(check.ok or name in bearable for name, check in checks.items()), checks)
 
     async def _check_journal(self) -> Check:
         try:
@@ -74,10 +82,19 @@ class Health:
 
     async def _check_store(self) -> Check:
         try:
-            await self._store.ping()
-        except StoreUnavailable as error:
-            return Check(ok=False, reason=str(error))
+            async with asyncio.timeout(_PING_SECONDS):
+                await self._store.ping()
+        except (StoreUnavailable, TimeoutError):
+            return Check(ok=False, reason="the database does not answer")
+        self._store_seen_at = time.monotonic()
         return Check(ok=True)
+
+    def _bears_absence(self) -> bool:
+        """Whether people are served without the database: those who came within the last hour, and all are recorded.
+
+        It is away for all replicas alike, so taking them out of the balancer would turn a slight fault into an outage.
+        """
+        return time.monotonic() - self._store_seen_at < STALE_FOR
 
     def _check_providers(self) -> Check:
         if not self._providers:

@@ -72,6 +72,7 @@ def postgresql(url: str) -> Database:
         use_native_hstore=False,
     )
     event.listen(engine, "do_connect", address.connect)
+    event.listen(engine, "connect", _make_commits_last)
     event.listen(engine, "checkout", _refuse_what_was_closed)
     return Database(
         engine=engine,
@@ -128,6 +129,16 @@ def _is_plain(url: str) -> bool:
     """Whether a URL has no @ but the one before the host: with any other, a piece of the password is taken for it."""
     scheme, _, rest = url.partition("://")
     return scheme in {"postgres", "postgresql"} and rest.count("@") == re.split("[/?#]", rest)[0].count("@") <= 1
+
+
+def _make_commits_last(connection: Any, _record: object) -> None:
+    """The journal forgets what PostgreSQL has committed, so that must survive its crash, whatever others are content
+    with (synchronous_commit, PostgreSQL manual, section 29.4). What is stronger than `on` is left.
+    """
+    connection.execute(
+        "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
+    )
+    connection.commit()
 
 
 def _refuse_what_was_closed(connection: Any, _record: object, _proxy: object) -> None:

@@ -7,6 +7,7 @@ import pytest
 from aigateway.accounts import bootstrap
 from aigateway.accounts.errors import Conflict, Invalid, Missing, NotSignedIn, Refused
 from aigateway.accounts.new_user import NewUser
+from tests.support import people
 
 ANN = NewUser(username="ann", email="ann@example.com", password="correct horse")
 
@@ -246,3 +247,38 @@ async def test_an_admin_and_a_token_are_made_offline(world):
 
     token = await bootstrap.create_token(world.store, user, name="dev", lifetime=timedelta(hours=1))
     assert (await world.authenticator.authenticate(token)).roles == {"owner"}
+
+
+async def test_two_servers_make_one_first_user(postgresql_url):
+    async with people.world(postgresql_url) as here, people.world(postgresql_url) as there:
+        news = [somebody("ann"), somebody("bob")]
+        made = await asyncio.gather(
+            *(world.accounts.people.create_first(new) for world, new in zip((here, there), news, strict=True)),
+            return_exceptions=True,
+        )
+        assert sorted(type(each).__name__ for each in made) == ["Conflict", "User"]
+
+
+async def test_two_owners_who_remove_each_other_at_once_on_two_servers_leave_one(postgresql_url):
+    async with people.world(postgresql_url) as here, people.world(postgresql_url) as there:
+        ann, bob = await here.actor("ann", "owner"), await here.actor("bob", "owner")
+        results = await asyncio.gather(
+            here.accounts.people.suspend(ann, "bob"),
+            there.accounts.people.set_roles(bob, "ann", []),
+            return_exceptions=True,
+        )
+        assert sorted(type(each).__name__ for each in results) == ["Conflict", "User"]
+
+
+async def test_whoever_is_suspended_while_they_sign_in_stays_suspended(postgresql_url):
+    async with people.world(postgresql_url) as here, people.world(postgresql_url) as there:
+        owner = await here.actor("owner", "owner")
+        ann = await here.user("ann")
+        for _ in range(10):
+            await here.accounts.people.activate(owner, "ann")
+            await asyncio.gather(
+                here.store.write(here.accounts.sign_in._enter, ann.id),
+                there.accounts.people.suspend(owner, "ann"),
+                return_exceptions=True,
+            )
+            assert (await here.accounts.people.get(owner, "ann")).status == "suspended"

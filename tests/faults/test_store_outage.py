@@ -23,6 +23,8 @@ from tests.support.server import GatewayProcess
 from tests.support.slow_link import SlowLink
 
 ANSWERS = 100
+OUTAGE_SECONDS = 2.5
+"""Longer than any token is taken for valid without a look at the database."""
 LONGEST_WAIT = 1.5
 """Seconds that the first request of a person may take after the database froze: half a second of patience, and luck."""
 MOST_GROWTH = 24 << 20
@@ -59,9 +61,11 @@ async def story(gateway: GatewayProcess, seen: Seen, fault) -> dict[str, list[fl
     """Latencies of each part."""
     parts: dict[str, list[float]] = {}
 
-    async def part(name):
+    async def part(name, at_least=0.0):
         seen.seconds.clear()
+        end = time.monotonic() + at_least
         await some_more(seen, ANSWERS)
+        await until(lambda: time.monotonic() > end)
         parts[name] = list(seen.seconds)
 
     async with crowd(gateway.base, gateway.token, seen, clients=3):
@@ -69,7 +73,7 @@ async def story(gateway: GatewayProcess, seen: Seen, fault) -> dict[str, list[fl
         await part("up")
         before = resident(gateway)
         with fault():
-            await part("fault")
+            await part("fault", OUTAGE_SECONDS)
             grown = resident(gateway) - before
             assert (await asyncio.to_thread(ready, gateway))["ready"]
         await part("after")

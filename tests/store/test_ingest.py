@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from aigateway.store.engine import Store, StoreUnavailable
 from aigateway.store.ingest import apply
-from aigateway.store.records import TokenUsage
+from aigateway.store.records import PromptUsage, TokenUsage
 from aigateway.store.tables import metadata
 from tests.store.stories import ANN, BOB, at, end, start, story, tool, uid
 
@@ -168,3 +168,36 @@ async def test_many_rows_go_in_one_transaction(store):
     await store.write(apply, records)
     await store.write(apply, records)
     assert {len(rows) for rows in (await dump(store)).values()} == {500}
+
+
+async def test_texts_that_postgresql_cannot_keep_or_index_do_not_hold_up_a_record(store):
+    """NUL characters, and names and ids of strangers that are longer than an index takes."""
+    wide = "".join(chr(0x1F300 + number % 700) for number in range(3000))
+    call = tool(1, 1, wide)
+    prompt = PromptUsage(
+        interception_id=uid(1),
+        id=uid(7),
+        msg_id=wide,
+        prompt=f"a\x00{wide}",
+        created_at=at(1),
+        metadata={"\x00": ["\x00"]},
+    )
+    await store.write(apply, [start(1, 0, model=wide), call, prompt, end(1, 2, error_message="\x00", status_code=200)])
+    await store.write(apply, [start(2, 10, answers=wide), end(2, 12, status_code=200)])
+    first, second = await one(store, 1), await one(store, 2)
+    assert wide.startswith(first.model)
+    assert len(first.model) == 256
+    assert second.thread_parent_id == uid(1), "a call's id is cut alike where it is made and where it is answered"
+    table = metadata.tables["aibridge_user_prompts"]
+    kept = await store.read(lambda connection: connection.execute(select(table.c.prompt, table.c.metadata)).one())
+    assert kept.prompt.endswith(wide)
+    if store.dialect == "postgresql":
+        assert kept.prompt.startswith("a\ufffd")
+        assert kept.metadata == {"\ufffd": ["\ufffd"]}
+
+
+async def test_very_many_calls_in_one_answer_are_taken(sqlite):
+    """More than a statement has room for."""
+    calls = [tool(1, 1, f"call_{number}", row=10_000 + number) for number in range(33_000)]
+    await sqlite.write(apply, [start(1, 0), *calls, start(2, 10, answers="call_32999")])
+    assert (await one(sqlite, 2)).thread_parent_id == uid(1)

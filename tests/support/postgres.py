@@ -44,17 +44,19 @@ class Postgres:
     def __init__(self) -> None:
         self.port = free_port()
         self._programs = _programs()
-        self._folder = Path(tempfile.mkdtemp(prefix="aigateway-pg-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="aigateway-pg-"))
+        """Everything that it keeps."""
         self._process: subprocess.Popen[bytes] | None = None
         self._numbers = itertools.count()
 
     def __enter__(self) -> Self:
         try:
             if os.geteuid() == 0:
-                shutil.chown(self._folder, _SERVANT)
+                shutil.chown(self.folder, _SERVANT)
             self._run(
                 "initdb", "-D", self._data, "-U", "postgres", "-A", "scram-sha-256", *self._locale()
             ).check_returncode()
+            (self.folder / "password").unlink()
             self.start()
         except BaseException:
             self.__exit__()
@@ -66,22 +68,22 @@ class Postgres:
             self.thaw()
             self._process.send_signal(signal.SIGQUIT)
             self._process.wait(timeout=20)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     @property
     def log(self) -> str:
         """What the server has printed so far."""
-        return (self._folder / "log").read_text("utf-8", "replace")
+        return (self.folder / "log").read_text("utf-8", "replace")
 
     def start(self) -> None:
         """Start, or start again over the same data, and wait until it answers."""
         settings = [f"-c{name}={value}" for name, value in _SETTINGS.items()]
-        with (self._folder / "log").open("ab") as log:
+        with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [self._programs / "postgres", "-D", self._data, "-p", str(self.port), *settings],
                 stdout=log,
                 stderr=log,
-                cwd=self._folder,
+                cwd=self.folder,
                 **_as_servant(),
             )
         wait_until(self._answers, seconds=20)
@@ -127,16 +129,16 @@ class Postgres:
 
     @property
     def _data(self) -> str:
-        return str(self._folder / "data")
+        return str(self.folder / "data")
 
     def _locale(self) -> list[str]:
-        password = self._folder / "password"
+        password = self.folder / "password"
         password.write_text(PASSWORD)
         return ["-E", "UTF8", "--no-locale", "--no-sync", "--no-instructions", f"--pwfile={password}"]
 
     def _run(self, program: str, *arguments: str) -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(
-            [self._programs / program, *arguments], cwd=self._folder, capture_output=True, **_as_servant()
+            [self._programs / program, *arguments], cwd=self.folder, capture_output=True, **_as_servant()
         )
 
     def _answers(self) -> bool:

@@ -50,6 +50,11 @@ class GatewayProcess:
         return self._process.pid
 
     @property
+    def env(self) -> dict[str, str]:
+        """The environment of the process, for other commands over the same data."""
+        return dict(self._env)
+
+    @property
     def log(self) -> str:
         """What the server has printed so far."""
         return (self.folder / "server.log").read_text("utf-8", "replace")

@@ -41,8 +41,8 @@ def create_routes(*, accounts: Accounts, store: Store, statuses: providers.Statu
     async def build_info() -> dict[str, str]:
         return {"version": __version__}
 
-    app.include_router(users.router(accounts, Throttle()))
-    app.include_router(keys.router(accounts))
+    app.include_router(users.router(accounts, Throttle()), tags=["Users"], responses=documents.ACCOUNTS)
+    app.include_router(keys.router(accounts), tags=["Tokens"], responses=documents.ACCOUNTS)
     for routes in (
         export.router(store, accounts.people),
         interceptions.router(store, accounts.people),
@@ -51,5 +51,5 @@ def create_routes(*, accounts: Accounts, store: Store, statuses: providers.Statu
     ):
         app.include_router(routes, prefix="/api/v2/ai-gateway")
         app.include_router(routes, prefix="/api/v2/aibridge", include_in_schema=False)
-    app.include_router(providers.router(statuses))
+    app.include_router(providers.router(statuses), tags=["Providers"], responses=documents.FORBIDDEN)
     return app

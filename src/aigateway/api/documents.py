@@ -273,6 +273,14 @@ REFUSALS: Responses = {
     503: {"model": Error, "description": "The database is away; try again after `Retry-After` seconds."},
 }
 """What every route may say."""
+FORBIDDEN: Responses = {403: {"model": Error, "description": "Your roles do not allow it."}}
+ACCOUNTS: Responses = {
+    **NOT_FOUND,
+    **FORBIDDEN,
+    409: {"model": Error, "description": "It contradicts what is there: a name that is taken, the last owner."},
+    429: {"model": Error, "description": "Too many tries; wait for `Retry-After` seconds."},
+}
+"""What routes about people and their tokens may say besides."""
 EXPORT: Responses = {
     200: {
         "description": "The rows, as a file.",

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from aigateway.store.engine import Store, StoreRefused, StoreUnavailable
 from aigateway.store.turns import Turn, has, wait_for
@@ -134,6 +135,19 @@ async def test_a_transaction_that_reads_sees_one_state_and_cannot_write(store):
     assert await store.read(ask, "SELECT count(*) FROM users") == 1
     with pytest.raises(Exception, match="read-only"):
         await store.read(run, "DELETE FROM users")
+
+
+async def test_what_postgresql_says_of_a_row_does_not_tell_its_values(store):
+    """The details of its errors quote the row."""
+    insert = "INSERT INTO users (id, username, rbac_roles, login_type, created_at, updated_at) VALUES "
+    ann = "(gen_random_uuid(), 'a-secret-name', '[]', 'password', now(), now())"
+    for statement in (f"{insert} {ann}, {ann}", """SELECT '{"a secret prompt": "\\u0000"}'::jsonb"""):
+        with pytest.raises(DBAPIError) as told:
+            await store.write(lambda connection, text: connection.exec_driver_sql(text), statement)
+        cause = told.value.orig
+        assert "duplicate key" in str(cause) or "unsupported Unicode" in str(cause)
+        assert "secret" not in str(cause)
+        assert "secret" not in str(told.value).partition("[SQL: ")[0]
 
 
 async def test_connections_that_the_server_closed_are_not_begun_on(store, postgresql):

@@ -14,7 +14,7 @@ from typing import Any
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
-from sqlalchemy import Connection, Engine, create_engine, event, func, select, text
+from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, func, select, text
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 
 from aigateway.store.absence import StoreRefused, StoreUnavailable, sqlstate
@@ -74,6 +74,7 @@ def postgresql(url: str) -> Database:
     event.listen(engine, "do_connect", address.connect)
     event.listen(engine, "connect", _make_commits_last)
     event.listen(engine, "checkout", _refuse_what_was_closed)
+    event.listen(engine, "handle_error", _leave_values_out)
     return Database(
         engine=engine,
         asking={"isolation_level": "AUTOCOMMIT"},
@@ -132,8 +133,9 @@ def _is_plain(url: str) -> bool:
 
 
 def _make_commits_last(connection: Any, _record: object) -> None:
-    """The journal forgets what PostgreSQL has committed, so that must survive its crash, whatever others are content
-    with (synchronous_commit, PostgreSQL manual, section 29.4). What is stronger than `on` is left.
+    """Commit for good, whatever the server's default is: the journal forgets what PostgreSQL has committed.
+
+    See synchronous_commit, PostgreSQL manual, section 29.4. What is stronger than `on` is left.
     """
     connection.execute(
         "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
@@ -147,6 +149,15 @@ def _refuse_what_was_closed(connection: Any, _record: object, _proxy: object) ->
     poller.register(connection.fileno(), polling.POLLIN)
     if poller.poll(0):
         raise DisconnectionError("The server has closed the connection.")
+
+
+def _leave_values_out(context: ExceptionContext) -> None:
+    """Keep the first sentence of an error, which goes to the log: the details after it quote rows, and so prompts."""
+    error, said = context.original_exception, context.sqlalchemy_exception
+    sentence = getattr(getattr(error, "diag", None), "message_primary", None)
+    if sentence and said is not None:
+        said.args = (str(said.args[0]).replace(str(error), sentence), *said.args[1:])
+        error.args = (sentence,)
 
 
 def _hang_up(connection: Connection) -> None:

@@ -19,7 +19,7 @@ SAFE_KEY = "Coder-Session-Token"
 @pytest.fixture
 def routes(world):
     """Every method and path there is, with its parameters filled in."""
-    paths = create_routes(accounts=world.accounts, store=world.store).openapi()["paths"]
+    paths = create_routes(accounts=world.accounts, store=world.store, statuses=tuple).openapi()["paths"]
     found = {(method.upper(), re.sub(r"\{\w+\}", "me", path)) for path, methods in paths.items() for method in methods}
     assert len(found) > 15
     return found

@@ -25,8 +25,8 @@ from tests.support.slow_link import SlowLink
 ANSWERS = 100
 OUTAGE_SECONDS = 2.5
 """Longer than any token is taken for valid without a look at the database."""
-LONGEST_WAIT = 1.5
-"""Seconds that the first request of a person may take after the database froze: half a second of patience, and luck."""
+LONG_WAIT = 1.0
+"""Seconds. The first request of a person after the database froze waits for half a second; more is a busy disk."""
 MOST_GROWTH = 24 << 20
 
 
@@ -96,7 +96,7 @@ def told(parts: dict[str, list[float]]) -> str:
 def require_unaffected(parts: dict[str, list[float]]) -> None:
     """All but the few who came first after the fault wait no longer than they did before."""
     sys.stderr.write(f"{told(parts)}\n")
-    assert max(parts["fault"]) < LONGEST_WAIT, told(parts)
+    assert sum(seconds > LONG_WAIT for seconds in parts["fault"]) <= len(parts["fault"]) / 50, told(parts)
     ninety = {name: statistics.quantiles(seconds, n=10)[8] for name, seconds in parts.items()}
     assert ninety["fault"] < 3 * ninety["up"] + 0.05, told(parts)
 

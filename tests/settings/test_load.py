@@ -1,3 +1,4 @@
+import base64
 import re
 from datetime import timedelta
 from pathlib import Path
@@ -65,6 +66,7 @@ def test_defaults(operator):
         tracing=TracingSettings(enabled=False, honeycomb_api_key=None, capture_logs=False),
         data_dir=Path("/data/aigateway"),
         postgres_url=None,
+        external_token_encryption_keys=(),
         workers=1,
         dev=False,
         providers=(),
@@ -466,3 +468,19 @@ def test_the_url_of_a_database_is_a_secret(operator):
     [problem] = operator.hears(env={"CODER_PG_CONNECTION_URL": "mysql://ann:hidden-password@db.example.com"})
     assert "postgresql://" in problem
     assert "hidden" not in problem
+
+
+KEYS = tuple(base64.b64encode(bytes([number]) * 32).decode() for number in range(2))
+
+
+def test_encryption_keys_are_a_list_of_which_the_first_encrypts(operator):
+    settings = operator.sets(env={"CODER_EXTERNAL_TOKEN_ENCRYPTION_KEYS": ",".join(KEYS)})
+    assert [key.reveal() for key in settings.external_token_encryption_keys] == list(KEYS)
+    assert operator.sets().external_token_encryption_keys == ()
+
+
+def test_a_wrong_encryption_key_is_refused_and_not_repeated(operator):
+    [problem] = operator.hears(env={"CODER_EXTERNAL_TOKEN_ENCRYPTION_KEYS": f"{KEYS[0]},hidden-key"})
+    assert problem == (
+        "CODER_EXTERNAL_TOKEN_ENCRYPTION_KEYS: not 32 bytes in base64; make one with: openssl rand -base64 32"
+    )

@@ -19,6 +19,7 @@ SAMPLES = {
     "regex": r'a{1,2}"\d',
     "header": "X-Who",
     "secret": "sk-hidden-0123456789",
+    "keys": "c2staGlkZGVuLTAxMjM0NTY3ODktMDEyMzQ1Njc4OTA=",
     "database": "postgresql://ann:sk-hidden-0123456789@db.example.com/aigateway",
     "block|allow": "allow",
     "cancel|drain": "drain",

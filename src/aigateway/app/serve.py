@@ -22,6 +22,7 @@ from aigateway.app.dumping import dumping
 from aigateway.app.health import Health
 from aigateway.app.listener import Https, Listener, ListenError, base_url
 from aigateway.app.places import Places, taken
+from aigateway.app.sealing import KeyUnusable
 from aigateway.app.services import running
 from aigateway.app.supervisor import Supervisor
 from aigateway.app.tls import Certificate, TlsError
@@ -45,6 +46,7 @@ CANNOT_START = (
     StoreUnavailable,
     StoreRefused,
     StoreTooNew,
+    KeyUnusable,
 )
 
 _log = get_logger("server")

@@ -11,6 +11,7 @@ from datetime import timedelta
 from aigateway.accounts.authenticate import Authenticator
 from aigateway.accounts.revocations import Revocations
 from aigateway.app.observing import Observing, observing
+from aigateway.app.sealing import check, keyring
 from aigateway.app.shipping import journal_folder, shippers
 from aigateway.app.storage import open_store
 from aigateway.audit.adoption import Adoption
@@ -81,6 +82,7 @@ async def running(
     Raises:
         JournalUnavailable: the journal cannot be opened.
         StoreUnavailable, StoreRefused, StoreTooNew: the database cannot be opened.
+        KeyUnusable: secrets in it cannot be decrypted.
 
     """
     async with AsyncExitStack() as stack:
@@ -92,6 +94,7 @@ async def running(
         stack.push_async_callback(journal.close)
         store = await open_store(settings.postgres_url, settings.data_dir)
         stack.push_async_callback(store.close)
+        await check(store, keyring(settings.external_token_encryption_keys, settings.data_dir, may_make=False))
 
         make_shipper = shippers(store, logs=settings.gateway.structured_logging)
         shipper = make_shipper(journal)

@@ -18,7 +18,14 @@ from aigateway.settings.options import OPTIONS
 from aigateway.settings.written import written_config
 from aigateway.telemetry.logging import configure
 
-_ADMIN = "create-admin-user"
+_COMMANDS = {
+    "create-admin-user": (
+        "aigateway.cli.admin:create_admin_user",
+        "Make an account for an administrator, without a running server.",
+    ),
+    "dbcrypt": ("aigateway.cli.dbcrypt:command", "Look after the encryption of secrets in the database."),
+}
+"""Where each is, and what it does."""
 _UNKNOWN = "unknown flags"
 _INSTEAD = {
     "--check-config": "Only say what is wrong with the settings; the exit status is 0 or 1.",
@@ -27,11 +34,11 @@ _INSTEAD = {
 
 
 class _ServerGroup(click.Group):
-    """A command with the options of the table, which has a command of its own as well."""
+    """A command with the options of the table, which has commands of its own as well."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse as click does, but set unknown flags aside, so that they are reported with all other problems."""
-        own = args.index(_ADMIN) if _ADMIN in args else len(args)
+        own = min((args.index(name) for name in _COMMANDS if name in args), default=len(args))
         rest = spelt_out(args[:own])
         unknown: list[str] = []
         while True:
@@ -46,13 +53,14 @@ class _ServerGroup(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         del ctx
-        return [_ADMIN]
+        return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         del ctx
-        if cmd_name != _ADMIN:
+        if cmd_name not in _COMMANDS:
             return None
-        return cast("click.Command", importlib.import_module("aigateway.cli.admin").create_admin_user)
+        module, _, name = _COMMANDS[cmd_name][0].partition(":")
+        return cast("click.Command", getattr(importlib.import_module(module), name))
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         del ctx
@@ -64,7 +72,7 @@ class _ServerGroup(click.Group):
         with formatter.section("Instead of running"):
             formatter.write_dl(list(_INSTEAD.items()))
         with formatter.section("Commands"):
-            formatter.write_dl([(_ADMIN, "Make an account for an administrator, without a running server.")])
+            formatter.write_dl([(name, told) for name, (_, told) in _COMMANDS.items()])
 
 
 def _without(flag: str, args: Sequence[str]) -> list[str]:
@@ -138,6 +146,6 @@ command = _ServerGroup(
     params=[*parameters(), *(click.Option([flag], is_flag=True) for flag in _INSTEAD)],
     help=_run.__doc__,
     invoke_without_command=True,
-    subcommand_metavar=f"[{_ADMIN}]",
+    subcommand_metavar=f"[{' | '.join(_COMMANDS)}]",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
 )

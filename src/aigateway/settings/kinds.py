@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import warnings
 from collections.abc import Callable
@@ -36,6 +37,7 @@ class Kind:
 
 
 MOST_WORKERS = 256
+_KEY_BYTES = 32
 _TRUE = frozenset({"true", "1", "t", "yes", "on"})
 _FALSE = frozenset({"false", "0", "f", "no", "off"})
 
@@ -154,6 +156,21 @@ def _database(text: str) -> Secret | None:
     return secret
 
 
+def parse_encryption_key(text: str) -> Secret:
+    """Read a key for AES-256 in base64.
+
+    Raises:
+        ValueError: with what to do, when it is none.
+    """
+    try:
+        key = base64.b64decode(text.strip(), validate=True)
+    except ValueError:
+        key = b""
+    if len(key) != _KEY_BYTES:
+        raise ValueError("not 32 bytes in base64; make one with: openssl rand -base64 32")
+    return Secret(text.strip())
+
+
 def _pattern(text: str) -> re.Pattern[str]:
     try:
         with warnings.catch_warnings():
@@ -217,6 +234,7 @@ URL = Kind("url", parse_url)
 SITE = Kind("url", _site)
 SECRET = Kind("secret", parse_secret, is_secret=True)
 DATABASE = Kind("database", _database, is_secret=True)
+ENCRYPTION_KEYS = Kind("keys", parse_encryption_key, is_list=True, is_secret=True)
 PATTERNS = Kind("regex", _pattern, is_list=True)
 FOLDER = Kind("folder", _path)
 FOLDER_OR_NONE = Kind("folder", _path_or_none)

@@ -160,6 +160,7 @@ def _settings(values: Mapping[str, Any], providers: tuple[ProviderSettings, ...]
         tracing=_section(TracingSettings, "tracing", parts),
         data_dir=values["data_dir"],
         postgres_url=values["postgres_url"],
+        external_token_encryption_keys=values["external_token_encryption_keys"],
         workers=values["workers"],
         dev=values["dev"],
         providers=tuple(provider for provider in providers if _can_serve(provider, byok=byok)),

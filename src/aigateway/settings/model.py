@@ -179,6 +179,8 @@ class Settings:
     """The folder of the embedded database and the journal; absolute, perhaps not there yet."""
     postgres_url: Secret | None
     """The database; None for the embedded one."""
+    external_token_encryption_keys: tuple[Secret, ...]
+    """32 bytes in base64, each; the first encrypts what is secret in the database, all decrypt it."""
     workers: int
     """Processes that serve; positive."""
     dev: bool

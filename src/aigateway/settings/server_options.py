@@ -213,6 +213,15 @@ SERVER_OPTIONS: tuple[Option, ...] = (
         group=Group.SERVER,
     ),
     Option(
+        field="external_token_encryption_keys",
+        names=Names("--external-token-encryption-keys", "CODER_EXTERNAL_TOKEN_ENCRYPTION_KEYS"),
+        kind=kinds.ENCRYPTION_KEYS,
+        default=None,
+        default_text="with the embedded database, a key of its own in the data directory",
+        help="Keys for secrets in the database, each 32 random bytes in base64. The first encrypts, all decrypt.",
+        group=Group.SERVER,
+    ),
+    Option(
         field="workers",
         names=Names("--workers", "CODER_AI_GATEWAY_WORKERS", "ai_gateway.workers"),
         kind=kinds.WORKERS,

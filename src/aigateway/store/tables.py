@@ -79,6 +79,20 @@ api_keys = Table(
 )
 Index("api_keys_user_token_name_idx", api_keys.c.user_id, api_keys.c.token_name, unique=True)
 
+# A person's accounts at other services. Their tokens are sealed (`store.envelope`); `store.sealed` knows the columns.
+external_auth_links = Table(
+    "external_auth_links",
+    metadata,
+    Column("user_id", Uuid36, primary_key=True),
+    Column("provider_id", Text, primary_key=True),
+    Column("oauth_tokens", LargeBinary, nullable=False),
+    Column("oauth_tokens_key_id", Text, nullable=False),
+    Column("oauth_expiry", UtcTime),
+    Column("oauth_refresh_failure_reason", Text, nullable=False, server_default=""),
+    Column("created_at", UtcTime, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+)
+
 # No foreign key to users: a row of the record must find its place even when its user's row is gone (a database restored
 # from an older copy), because one row that can never be written would hold up every row behind it.
 interceptions = Table(

@@ -21,6 +21,7 @@ from aigateway.settings.model import (
     Settings,
     TlsSettings,
     TokenSettings,
+    ToolLimits,
     TracingSettings,
 )
 from aigateway.settings.secret import Secret
@@ -68,6 +69,13 @@ def test_defaults(operator):
         postgres_url=None,
         external_token_encryption_keys=(),
         workers=1,
+        tools=ToolLimits(
+            max_rounds=16,
+            call_timeout=timedelta(seconds=60),
+            max_result_size=2**20,
+            catalogue_ttl=timedelta(minutes=5),
+        ),
+        tool_servers=(),
         dev=False,
         providers=(),
         unusable_providers=(),

@@ -12,6 +12,7 @@ SECTIONS = {
     "logging": model.LoggingSettings,
     "metrics": model.MetricsSettings,
     "tracing": model.TracingSettings,
+    "tools": model.ToolLimits,
 }
 SWITCHED = {
     "tls": ("http.tls", model.TlsSettings),
@@ -36,6 +37,7 @@ def test_every_field_of_the_settings_has_its_row_and_every_row_its_field():
         *SECTIONS,
         "providers",
         "unusable_providers",
+        "tool_servers",
     }
     for name, (field, section) in SWITCHED.items():
         fields.remove(field)

@@ -119,7 +119,7 @@ def _run(**_: object) -> None:
 
 def _only_say(loaded: Loaded, *, write: bool) -> None:
     if write:
-        click.echo(written_config(loaded.resolved, loaded.settings.providers), nl=False)
+        click.echo(written_config(loaded.resolved, loaded.settings.providers, loaded.settings.tool_servers), nl=False)
     else:
         click.echo("The settings are good.")
 

@@ -20,6 +20,7 @@ from aigateway.settings.bedrock import (
 from aigateway.settings.bedrock_models import ModelTable
 from aigateway.settings.errors import Problem, SensitiveValueError
 from aigateway.settings.kinds import parse_url
+from aigateway.settings.numbered import Written
 from aigateway.settings.secret import Secret
 
 _DEFAULT_REGION = "us-east-1"
@@ -27,15 +28,6 @@ _MODEL = re.compile(r"[\w.:/-]{1,2048}", re.ASCII)
 _ROLE = re.compile(r"arn:aws[\w-]*:iam::\d{12}:role/[\w+=,.@/-]+", re.ASCII)
 _EXTERNAL_ID = re.compile(r"[\w+=,.@:/-]{2,1224}", re.ASCII)
 """As AWS has it for `sts:ExternalId`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """A setting as the operator wrote it."""
-
-    name: str
-    """In the operator's form."""
-    value: str
 
 
 @dataclass(frozen=True, slots=True)

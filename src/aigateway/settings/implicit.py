@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from aigateway.settings.bedrock_reading import Environment, Written, read_bedrock
+from aigateway.settings.bedrock_reading import Environment, read_bedrock
 from aigateway.settings.errors import Problem
+from aigateway.settings.numbered import Written
 from aigateway.settings.providers import DEFAULT_BASE_URLS, ProviderSettings, ProvidersRead, ProviderType
 from aigateway.settings.resolve import DEFAULT, Resolved
 from aigateway.settings.secret import Secret

@@ -5,15 +5,13 @@ Every row of the specification's table of parsing rules is one check here and on
 
 from __future__ import annotations
 
-import difflib
-import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 
 from aigateway.settings.bedrock import BedrockSettings
-from aigateway.settings.bedrock_reading import Environment, Written, read_bedrock
+from aigateway.settings.bedrock_reading import Environment, read_bedrock
 from aigateway.settings.errors import Problem, SensitiveValueError
 from aigateway.settings.kinds import parse_secret, parse_switch, parse_url
+from aigateway.settings.numbered import Entry, Family, entries, written
 from aigateway.settings.providers import (
     DEFAULT_BASE_URLS,
     ProviderSettings,
@@ -46,25 +44,12 @@ _BEDROCK_NAMES = (
 _PARTS = ("TYPE", "NAME", "BASE_URL", "STREAM_USAGE", *_KEY_NAMES, *_BEDROCK_NAMES)
 _BEDROCK_TYPE = "bedrock"
 """A later version's word for an `anthropic` provider on Bedrock."""
-_INDEX = re.compile(r"0|[1-9]\d{0,5}", re.ASCII)
-
-
-@dataclass(slots=True)
-class _Entry:
-    """The variables of one number."""
-
-    prefix: str
-    index: int
-    parts: dict[str, Written] = field(default_factory=dict)
-    """By what they set; without blanks around, never empty, because an empty variable counts as not set."""
-
-    def called(self, part: str) -> str:
-        """The name of a variable of this entry, as it would be written."""
-        return f"{self.prefix}{self.index}_{part}"
-
-    def first_of(self, names: tuple[str, ...]) -> Written | None:
-        """The variable that is set among `names`, which mean the same."""
-        return next((self.parts[name] for name in names if name in self.parts), None)
+_FAMILY = Family(
+    one="a provider",
+    parts=_PARTS,
+    example="TYPE",
+    without_effect={"DUMP_DIR": "API dumps are set for all providers at once, by CODER_AI_GATEWAY_DUMP_DIR"},
+)
 
 
 def indexed_providers(environ: Mapping[str, str], implicit: Mapping[str, str], bedrock: Environment) -> ProvidersRead:
@@ -77,9 +62,8 @@ def indexed_providers(environ: Mapping[str, str], implicit: Mapping[str, str], b
     """
     problems: list[Problem] = []
     warnings: list[str] = []
-    entries = _entries(environ, problems, warnings)
     providers = []
-    for entry in entries:
+    for entry in _entries(environ, problems, warnings):
         found: list[Problem] = []
         provider = _provider(entry, bedrock, found, warnings)
         problems += found
@@ -89,56 +73,22 @@ def indexed_providers(environ: Mapping[str, str], implicit: Mapping[str, str], b
     return ProvidersRead(tuple(providers), tuple(problems), tuple(warnings))
 
 
-def _entries(environ: Mapping[str, str], problems: list[Problem], warnings: list[str]) -> list[_Entry]:
-    """Sort the variables by number, reporting what belongs to none."""
-    variables = [Written(name, value.strip()) for name, value in sorted(environ.items()) if value.strip()]
+def _entries(environ: Mapping[str, str], problems: list[Problem], warnings: list[str]) -> list[Entry]:
+    """The variables by number, under the one prefix that is in use."""
+    variables = written(environ)
     old = [variable for variable in variables if variable.name.startswith(OLD_PREFIX)]
     new = [variable for variable in variables if variable.name.startswith(NEW_PREFIX)]
     if old and new:
         both = f"providers are numbered under {NEW_PREFIX} too; rename this one and its like to {NEW_PREFIX}…"
         problems.append(Problem(old[0].name, None, both))
         old = []
-    prefix = OLD_PREFIX if old else NEW_PREFIX
     if old:
         warnings.append(f"{old[0].name} has an old prefix, which still works; use {NEW_PREFIX}… instead.")
-    entries: dict[int, _Entry] = {}
-    for variable in old or new:
-        number, _, part = variable.name.removeprefix(prefix).partition("_")
-        if not _INDEX.fullmatch(number):
-            message = f"{number!r} is not a provider's number; number them 0, 1, 2 and so on, as in {prefix}0_TYPE"
-            problems.append(Problem(variable.name, None, message))
-            continue
-        entry = entries.setdefault(int(number), _Entry(prefix, int(number)))
-        _assign(entry, part.upper(), variable, problems, warnings)
-    problems += _holes(entries, prefix)
-    return [entries[index] for index in sorted(entries)]
-
-
-def _assign(entry: _Entry, part: str, variable: Written, problems: list[Problem], warnings: list[str]) -> None:
-    if part == "DUMP_DIR":
-        now = "API dumps are set for all providers at once, by CODER_AI_GATEWAY_DUMP_DIR"
-        warnings.append(f"{variable.name} has no effect: {now}.")
-    elif part not in _PARTS:
-        near = difflib.get_close_matches(part, _PARTS, n=1)
-        hint = f"; did you mean {entry.called(near[0])}?" if near else "."
-        warnings.append(f"{variable.name} is not a provider's variable and has no effect{hint}")
-    elif part in entry.parts:
-        message = f"means the same as {entry.parts[part].name}, which is set too; remove one"
-        problems.append(Problem(variable.name, None, message))
-    else:
-        entry.parts[part] = variable
-
-
-def _holes(entries: Mapping[int, _Entry], prefix: str) -> Iterator[Problem]:
-    """Numbers start at 0 and have no gap; the first that is missing is named."""
-    missing = next((index for index in range(len(entries)) if index not in entries), None)
-    if missing is not None:
-        message = f"provider {missing} is missing, but {max(entries)} is there; number providers 0, 1, 2 without gaps"
-        yield Problem(f"{prefix}{missing}_TYPE", None, message)
+    return entries(_FAMILY, OLD_PREFIX if old else NEW_PREFIX, old or new, problems, warnings)
 
 
 def _provider(
-    entry: _Entry, environment: Environment, problems: list[Problem], warnings: list[str]
+    entry: Entry, environment: Environment, problems: list[Problem], warnings: list[str]
 ) -> ProviderSettings | None:
     type_ = _type(entry, problems)
     if type_ is None:
@@ -151,15 +101,15 @@ def _provider(
     bedrock = None
     sources = {
         "type": entry.parts["TYPE"].name,
-        "name": _source(entry, "NAME"),
-        "base_url": _source(entry, "BASE_URL"),
-        "keys": _source(entry, *_KEY_NAMES),
+        "name": entry.source("NAME"),
+        "base_url": entry.source("BASE_URL"),
+        "keys": entry.source(*_KEY_NAMES),
     }
     if on_bedrock := _bedrock(entry, type_, environment, problems, warnings):
         base_url, bedrock = on_bedrock
         sources |= {
-            "base_url": _source(entry, "BEDROCK_BASE_URL", "BEDROCK_REGION"),
-            "keys": _source(entry, *_ACCESS_KEY_NAMES),
+            "base_url": entry.source("BEDROCK_BASE_URL", "BEDROCK_REGION"),
+            "keys": entry.source(*_ACCESS_KEY_NAMES),
         }
     if problems:
         return None
@@ -174,12 +124,7 @@ def _provider(
     )
 
 
-def _source(entry: _Entry, *names: str) -> str:
-    variable = entry.first_of(names)
-    return variable.name if variable else DEFAULT
-
-
-def _type(entry: _Entry, problems: list[Problem]) -> ProviderType | None:
+def _type(entry: Entry, problems: list[Problem]) -> ProviderType | None:
     variable = entry.parts.get("TYPE")
     if variable is None:
         message = f"provider {entry.index} has no type; set it to one of {', '.join(ProviderType)}"
@@ -194,7 +139,7 @@ def _type(entry: _Entry, problems: list[Problem]) -> ProviderType | None:
     return ProviderType(variable.value)
 
 
-def _name(entry: _Entry, problems: list[Problem]) -> str:
+def _name(entry: Entry, problems: list[Problem]) -> str:
     variable = entry.parts.get("NAME")
     if variable is None:
         return entry.parts["TYPE"].value
@@ -203,7 +148,7 @@ def _name(entry: _Entry, problems: list[Problem]) -> str:
     return variable.value
 
 
-def _base_url(entry: _Entry, type_: ProviderType, problems: list[Problem]) -> str:
+def _base_url(entry: Entry, type_: ProviderType, problems: list[Problem]) -> str:
     variable = entry.parts.get("BASE_URL")
     if variable is None:
         return DEFAULT_BASE_URLS[type_]
@@ -215,7 +160,7 @@ def _base_url(entry: _Entry, type_: ProviderType, problems: list[Problem]) -> st
         return variable.value
 
 
-def _stream_usage(entry: _Entry, type_: ProviderType, problems: list[Problem]) -> bool:
+def _stream_usage(entry: Entry, type_: ProviderType, problems: list[Problem]) -> bool:
     variable = entry.parts.get("STREAM_USAGE")
     if variable is None:
         return True
@@ -230,7 +175,7 @@ def _stream_usage(entry: _Entry, type_: ProviderType, problems: list[Problem]) -
         return True
 
 
-def _credentials(entry: _Entry, names: tuple[str, ...], problems: list[Problem]) -> tuple[Secret, ...]:
+def _credentials(entry: Entry, names: tuple[str, ...], problems: list[Problem]) -> tuple[Secret, ...]:
     """Read a comma-separated list of secrets; `names` are two names for the same list."""
     variable = entry.first_of(names)
     if variable is None:
@@ -260,7 +205,7 @@ def _credentials(entry: _Entry, names: tuple[str, ...], problems: list[Problem])
     return tuple(secrets)
 
 
-def _key_conflicts(entry: _Entry, type_: ProviderType) -> Iterator[Problem]:
+def _key_conflicts(entry: Entry, type_: ProviderType) -> Iterator[Problem]:
     key, bedrock = entry.first_of(_KEY_NAMES), entry.first_of(_BEDROCK_NAMES)
     if key and type_ is ProviderType.COPILOT:
         yield Problem(key.name, None, "a copilot provider takes no key, because people bring their own; unset it")
@@ -269,7 +214,7 @@ def _key_conflicts(entry: _Entry, type_: ProviderType) -> Iterator[Problem]:
 
 
 def _bedrock(
-    entry: _Entry, type_: ProviderType, environment: Environment, problems: list[Problem], warnings: list[str]
+    entry: Entry, type_: ProviderType, environment: Environment, problems: list[Problem], warnings: list[str]
 ) -> tuple[str, BedrockSettings] | None:
     """The base URL and the rest of a provider on Bedrock; None when it is not there."""
     variable = entry.first_of(_BEDROCK_NAMES)

@@ -23,12 +23,15 @@ from aigateway.settings.model import (
     Settings,
     TlsSettings,
     TokenSettings,
+    ToolLimits,
     TracingSettings,
 )
 from aigateway.settings.options import OPTIONS
 from aigateway.settings.providers import ProviderSettings, ProvidersRead, ProviderType, UnusableProvider
 from aigateway.settings.resolve import DEFAULT, Resolved, Sources, resolve
 from aigateway.settings.server_options import CONFIG
+from aigateway.settings.tool_servers import tool_servers
+from aigateway.settings.tools import ToolServerSettings
 from aigateway.settings.unknown import YAML_KEYS, unknown_flags, unknown_keys, unknown_variables
 from aigateway.settings.yaml_file import YamlFile, read_yaml
 
@@ -56,6 +59,7 @@ def load(flags: Mapping[str, Sequence[str]], environ: Mapping[str, str]) -> Load
     sources = Sources(flags, environ, file.values)
     resolved = {option.field: resolve(option, sources) for option in OPTIONS}
     providers = _providers(resolved, environ)
+    servers = tool_servers(environ, file.values)
     problems = [
         *file.problems,
         *unknown_flags(flags),
@@ -63,17 +67,20 @@ def load(flags: Mapping[str, Sequence[str]], environ: Mapping[str, str]) -> Load
         *(problem for item in resolved.values() for problem in item.problems),
         *inconsistencies(resolved),
         *providers.problems,
+        *servers.problems,
     ]
     if not problems:
         for field, value in _worked_out(resolved, environ, problems):
             resolved[field] = replace(resolved[field], value=value)
     if problems:
         raise ConfigurationError(problems)
-    settings = _settings({field: item.value for field, item in resolved.items()}, providers.providers)
+    values = {field: item.value for field, item in resolved.items()}
+    settings = _settings(values, providers.providers, servers.servers)
     warnings = (
         *(warning for item in resolved.values() for warning in item.warnings),
         *unknown_variables(environ),
         *providers.warnings,
+        *servers.warnings,
         *(f"The provider {each.provider.name} is skipped: {each.reason}." for each in settings.unusable_providers),
     )
     return Loaded(settings, warnings, resolved)
@@ -141,7 +148,9 @@ def _duration(resolved: Resolved) -> timedelta:
     return resolved.value if isinstance(resolved.value, timedelta) else timedelta()
 
 
-def _settings(values: Mapping[str, Any], providers: tuple[ProviderSettings, ...]) -> Settings:
+def _settings(
+    values: Mapping[str, Any], providers: tuple[ProviderSettings, ...], servers: tuple[ToolServerSettings, ...]
+) -> Settings:
     parts = {
         **values,
         "http.tls": _if_enabled(TlsSettings, "tls", values),
@@ -158,6 +167,8 @@ def _settings(values: Mapping[str, Any], providers: tuple[ProviderSettings, ...]
         logging=_section(LoggingSettings, "logging", parts),
         metrics=_section(MetricsSettings, "metrics", parts),
         tracing=_section(TracingSettings, "tracing", parts),
+        tools=_section(ToolLimits, "tools", parts),
+        tool_servers=servers,
         data_dir=values["data_dir"],
         postgres_url=values["postgres_url"],
         external_token_encryption_keys=values["external_token_encryption_keys"],

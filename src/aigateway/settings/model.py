@@ -10,6 +10,7 @@ from pathlib import Path
 
 from aigateway.settings.providers import ProviderSettings, UnusableProvider
 from aigateway.settings.secret import Secret
+from aigateway.settings.tools import ToolServerSettings
 
 
 class AuditFailure(StrEnum):
@@ -166,6 +167,19 @@ class TracingSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ToolLimits:
+    """What MCP servers and models may ask of the gateway. All positive."""
+
+    max_rounds: int
+    """How often a model may call tools again within one request."""
+    call_timeout: timedelta
+    max_result_size: int
+    """Bytes of one answer of a server."""
+    catalogue_ttl: timedelta
+    """How long a server's list of tools is taken to be fresh."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything that an operator can set, with defaults filled in."""
 
@@ -183,6 +197,9 @@ class Settings:
     """32 bytes in base64, each; the first encrypts what is secret in the database, all decrypt it."""
     workers: int
     """Processes that serve; positive."""
+    tools: ToolLimits
+    tool_servers: tuple[ToolServerSettings, ...]
+    """MCP servers: those with an account for each person first, each kind in its order. Names are unique."""
     dev: bool
     """For trying out: `gateway.enabled` is True unless set, and the server adds simulated providers."""
     providers: tuple[ProviderSettings, ...]

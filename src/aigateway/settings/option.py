@@ -14,6 +14,7 @@ class Group(StrEnum):
     NETWORK = "Network"
     GATEWAY = "AI Gateway"
     PROVIDERS = "Providers"
+    TOOLS = "MCP tools"
     ACCOUNTS = "Sessions and tokens"
     RECORDS = "Records and dumps"
     LOGGING = "Logging"

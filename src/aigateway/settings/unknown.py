@@ -10,13 +10,15 @@ from aigateway.settings.errors import Problem
 from aigateway.settings.indexed import NEW_PREFIX, OLD_PREFIX
 from aigateway.settings.option import Names
 from aigateway.settings.options import OPTIONS
+from aigateway.settings.tool_servers import ACCOUNTS_PREFIX, ACCOUNTS_YAML, SERVERS_PREFIX, SERVERS_YAML
 from aigateway.settings.yaml_file import YamlValue
 
 _NAMES: tuple[Names, ...] = tuple(names for option in OPTIONS for names in (option.names, option.old_names) if names)
 FLAGS = frozenset(names.flag for names in _NAMES)
 VARIABLES = frozenset(names.env for names in _NAMES if names.env)
-YAML_KEYS = frozenset(names.yaml for names in _NAMES if names.yaml)
+YAML_KEYS = frozenset(names.yaml for names in _NAMES if names.yaml) | {SERVERS_YAML, ACCOUNTS_YAML}
 
+_OF_SERVERS = re.compile(rf"({SERVERS_PREFIX}|{ACCOUNTS_PREFIX})\d")
 _PREFIX = re.compile(r"(--|CODER_)?(ai[_-]?gateway|aibridge)[_.-]|--|CODER_", re.IGNORECASE)
 _FLAGS_NOW = frozenset(option.names.flag for option in OPTIONS)
 _VARIABLES_NOW = frozenset(option.names.env for option in OPTIONS if option.names.env)
@@ -40,8 +42,8 @@ def unknown_keys(values: Mapping[str, YamlValue]) -> Iterator[Problem]:
 def unknown_variables(environ: Mapping[str, str]) -> Iterator[str]:
     """Warn of each variable with our prefix that nothing reads; it may be meant for another version."""
     for name in sorted(environ):
-        ours = name.startswith(("CODER_AI_GATEWAY_", "CODER_AIBRIDGE_"))
-        read_elsewhere = name.startswith((NEW_PREFIX, OLD_PREFIX))
+        ours = name.startswith(("CODER_AI_GATEWAY_", "CODER_AIBRIDGE_", ACCOUNTS_PREFIX))
+        read_elsewhere = name.startswith((NEW_PREFIX, OLD_PREFIX)) or _OF_SERVERS.match(name)
         if ours and not read_elsewhere and name not in VARIABLES:
             yield f"{name} is not a setting of this version and has no effect{_nearest(name, _VARIABLES_NOW)}"
 

@@ -6,7 +6,7 @@ variable.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,8 @@ class YamlValue:
     is_list: bool
     form: str
     """The key and its place, for messages."""
+    items: tuple[Mapping[str, YamlValue], ...] | None = None
+    """What a list of mappings holds; None for anything else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,19 +65,35 @@ class _Reader:
         self.values: dict[str, YamlValue] = {}
         self.problems: list[Problem] = []
 
-    def walk(self, mapping: yaml.MappingNode, prefix: str) -> None:
-        """Collect the values of `mapping`, whose dotted path is `prefix`; known groups are entered, nothing else is."""
+    def walk(self, mapping: yaml.MappingNode, prefix: str, within: str = "") -> None:
+        """Collect the values of `mapping`, whose dotted path is `prefix`; known groups are entered, nothing else is.
+
+        `within` is where that path begins, for messages.
+        """
         seen: set[str] = set()
         for key_node, node in mapping.value:
             key = prefix + (key_node.value if isinstance(key_node, yaml.ScalarNode) else "?")
-            form = f"{key} ({self._path.name} line {key_node.start_mark.line + 1})"
+            form = f"{within}{key} ({self._path.name} line {key_node.start_mark.line + 1})"
             if key in seen:
                 self.problems.append(Problem(form, None, "is there twice; remove one"))
             elif f"{key}." in self._groups:
                 self._walk_group(node, key, form)
             elif not _is_null(node):
-                self.values[key] = _value(node, form)
+                self.values[key] = _value(node, form, self._items(node, key))
             seen.add(key)
+
+    def _items(self, node: yaml.Node, key: str) -> tuple[Mapping[str, YamlValue], ...] | None:
+        if not isinstance(node, yaml.SequenceNode) or not node.value:
+            return None
+        items = []
+        for index, item in enumerate(node.value):
+            if not isinstance(item, yaml.MappingNode):
+                return None
+            below = _Reader(self._path, frozenset())
+            below.walk(item, "", f"{key}[{index}].")
+            self.problems += below.problems
+            items.append(below.values)
+        return tuple(items)
 
     def _walk_group(self, node: yaml.Node, key: str, form: str) -> None:
         if isinstance(node, yaml.MappingNode):
@@ -88,9 +106,9 @@ def _is_null(node: yaml.Node) -> bool:
     return isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:null"
 
 
-def _value(node: yaml.Node, form: str) -> YamlValue:
+def _value(node: yaml.Node, form: str, items: tuple[Mapping[str, YamlValue], ...] | None) -> YamlValue:
     if isinstance(node, yaml.ScalarNode):
         return YamlValue((node.value,), is_list=False, form=form)
     if isinstance(node, yaml.SequenceNode) and all(isinstance(item, yaml.ScalarNode) for item in node.value):
         return YamlValue(tuple(item.value for item in node.value), is_list=True, form=form)
-    return YamlValue(None, is_list=False, form=form)
+    return YamlValue(None, is_list=items is not None, form=form, items=items)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from aigateway.audit.journal import Journal
-from aigateway.gateway.aiohttp_transport import AiohttpTransport
+from aigateway.gateway.http1.transport import HttpTransport
 from aigateway.simulator.server import Simulator
 from tests.gateway.socket_stage import socket_stage
 from tests.gateway.stage import Stage
@@ -13,7 +13,7 @@ from tests.gateway.stage import Stage
 async def stage(tmp_path):
     journal = Journal(tmp_path / "journal.sqlite3")
     await journal.open()
-    transport = AiohttpTransport(connect_timeout=5)
+    transport = HttpTransport(connect_timeout=5)
     async with Simulator(event_interval=0.001) as sim:
         yield Stage(journal, sim, transport)
     await transport.close()

@@ -45,7 +45,7 @@ class SocketStage:
             admitter=stage.admitter,
             authenticator=stage.tokens,
             recorder=self.recorder,
-            upstream=SocketUpstream(self.transport),
+            upstream=SocketUpstream(lambda: self.transport),
             in_flight=stage.in_flight,
             actor_headers=stage.actor_headers,
             allow_byok=stage.allow_byok,

@@ -12,10 +12,10 @@ from aigateway.app.observing import Observing
 from aigateway.audit.journal import Journal
 from aigateway.audit.recorder import Recorder
 from aigateway.gateway.admit import Admitter
-from aigateway.gateway.aiohttp_transport import AiohttpTransport
 from aigateway.gateway.breakers import Breakers
 from aigateway.gateway.endpoint import Endpoint
 from aigateway.gateway.exchange import Exchange
+from aigateway.gateway.http1.transport import HttpTransport
 from aigateway.gateway.inflight import InFlight
 from aigateway.gateway.intercept import Interceptor
 from aigateway.gateway.passthrough import PassThrough
@@ -120,7 +120,7 @@ class Client:
 class Stage:
     """Made by the `stage` fixture."""
 
-    def __init__(self, journal: Journal, sim, transport: AiohttpTransport):
+    def __init__(self, journal: Journal, sim, transport: HttpTransport):
         self.journal = journal
         self.sim = sim
         self.tokens = Tokens()

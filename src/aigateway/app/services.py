@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from aigateway.accounts.authenticate import Authenticator
 from aigateway.accounts.revocations import Revocations
@@ -23,16 +24,16 @@ from aigateway.audit.retention import Retention
 from aigateway.audit.shipper import Shipper
 from aigateway.audit.unrecorded import LenientJournal
 from aigateway.gateway.admit import Admitter
-from aigateway.gateway.aiohttp_socket import AiohttpSockets
-from aigateway.gateway.aiohttp_transport import AiohttpTransport
 from aigateway.gateway.breakers import Breakers
 from aigateway.gateway.drain import Drain
 from aigateway.gateway.endpoint import Endpoint
 from aigateway.gateway.exchange import Exchange
+from aigateway.gateway.http1.transport import HttpTransport
 from aigateway.gateway.inflight import InFlight
 from aigateway.gateway.intercept import Interceptor
 from aigateway.gateway.passthrough import PassThrough
 from aigateway.gateway.rate import RateLimiter
+from aigateway.gateway.socket_transport import SocketTransport
 from aigateway.gateway.socket_upstream import SocketUpstream
 from aigateway.gateway.status import ProviderStates
 from aigateway.gateway.transport import Transport
@@ -139,13 +140,13 @@ def _wire(
     journal: Journal,
     shipper: Shipper,
     dumps: Dumps | None,
-) -> tuple[Services, Sequence[Transport | AiohttpSockets]]:
+) -> tuple[Services, Sequence[Transport | SocketUpstream]]:
     settings = everything.gateway
     providers = {provider.name: build(provider) for provider in configured}
     observed = observing(everything)
     records = LenientJournal(journal) if settings.audit_failure is AuditFailure.ALLOW else journal
     observed.services(providers.values(), journal, shipper, records)
-    transport = observed.transport(AiohttpTransport(connect_timeout=seconds(settings.connect_timeout)))
+    transport = observed.transport(HttpTransport(connect_timeout=seconds(settings.connect_timeout)))
     upstream = Upstream(
         transport,
         first_byte_timeout=seconds(settings.first_byte_timeout),
@@ -179,13 +180,13 @@ def _wire(
         allow_byok=settings.allow_byok,
         rate_limiter=rate_limiter,
     )
-    socket_transport = AiohttpSockets(connect_timeout=seconds(settings.connect_timeout))
+    socket_upstream = SocketUpstream(partial(_socket_transport, seconds(settings.connect_timeout)), observed.events)
     sockets = Sockets(
         providers=providers,
         admitter=admitter,
         authenticator=authenticator,
         recorder=recorder,
-        upstream=SocketUpstream(socket_transport, observed.events),
+        upstream=socket_upstream,
         in_flight=in_flight,
         actor_headers=told,
         allow_byok=settings.allow_byok,
@@ -206,9 +207,15 @@ def _wire(
         sockets=sockets,
         observing=observed,
     )
-    return services, (transport, socket_transport)
+    return services, (transport, socket_upstream)
 
 
 def seconds(duration: timedelta | None) -> float | None:
     """A timeout as asyncio takes it."""
     return None if duration is None else duration.total_seconds()
+
+
+def _socket_transport(connect_timeout: float | None) -> SocketTransport:
+    from aigateway.gateway.aiohttp_socket import AiohttpSockets  # noqa: PLC0415 - large, and few want a WebSocket
+
+    return AiohttpSockets(connect_timeout=connect_timeout)

@@ -11,9 +11,10 @@ from aiohttp import WSMsgType
 from multidict import CIMultiDict
 from yarl import URL
 
-from aigateway.gateway.aiohttp_dialect import SET_BY_AIOHTTP, Proxies, header_text, words
+from aigateway.gateway.aiohttp_dialect import SET_BY_AIOHTTP, header_text
+from aigateway.gateway.proxies import Proxies
 from aigateway.gateway.socket_transport import Farewell, NotUpgraded
-from aigateway.gateway.transport import Truncated
+from aigateway.gateway.transport import Truncated, words
 from aigateway.providers.upstream import UpstreamRequest
 
 HEARTBEAT_SECONDS = 30.0

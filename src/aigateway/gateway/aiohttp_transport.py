@@ -12,12 +12,14 @@ import aiohttp
 from multidict import CIMultiDict
 from yarl import URL
 
-from aigateway.gateway.aiohttp_dialect import SET_BY_AIOHTTP, Proxies, header_text, words
+from aigateway.gateway.aiohttp_dialect import SET_BY_AIOHTTP, header_text
+from aigateway.gateway.proxies import Proxies
 from aigateway.gateway.transport import (
     ConnectTimeout,
     Disconnected,
     Truncated,
     Unreachable,
+    words,
 )
 from aigateway.providers.upstream import UpstreamAnswer, UpstreamRequest
 

@@ -57,3 +57,6 @@ class SocketTransport(Protocol):
         self, request: UpstreamRequest, subprotocols: Sequence[str], max_message_size: int
     ) -> UpstreamSocket:
         """Open one with the URL and the headers of the request; the size is in bytes. Raises `NotUpgraded`."""
+
+    async def close(self) -> None:
+        """Close every connection."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from aigateway.gateway.failover import with_failover
@@ -40,9 +41,16 @@ class _Answer:
 class SocketUpstream:
     """Opens sockets to providers."""
 
-    def __init__(self, transport: SocketTransport, events: Events | None = None) -> None:
-        self._transport = transport
+    def __init__(self, make_transport: Callable[[], SocketTransport], events: Events | None = None) -> None:
+        """Take what makes the transport when the first socket is wanted: its library is large, and few want one."""
+        self._make_transport = make_transport
+        self._transport: asyncio.Future[SocketTransport] | None = None
         self._events = events or Events()
+
+    async def close(self) -> None:
+        """Close every connection."""
+        if self._transport is not None:
+            await (await self._transport).close()
 
     async def open(
         self, request: Request, credential: Credential, own_headers: OwnHeaders, subprotocols: Sequence[str]
@@ -55,6 +63,7 @@ class SocketUpstream:
         """
         provider = request.route.provider
         headers = without_handshake(to_upstream(request.raw_headers, (), own_headers))
+        transport = await self._made()
         opened: list[UpstreamSocket] = []
         reasons: list[NotUpgraded] = []
 
@@ -66,7 +75,7 @@ class SocketUpstream:
                 body=b"",
             )
             try:
-                socket = await self._transport.open_socket(upstream, subprotocols, _LARGEST_MESSAGE)
+                socket = await transport.open_socket(upstream, subprotocols, _LARGEST_MESSAGE)
             except NotUpgraded as reason:
                 reasons.append(reason)
                 return _Answer(reason.status or 502, reason.headers)
@@ -81,6 +90,12 @@ class SocketUpstream:
             _log.info("a provider opens no WebSocket", provider=provider.name, reason=str(reasons[-1]))
             raise use_post(f"{reasons[-1]}.") from reasons[-1]
         return opened[0], served.credential
+
+    async def _made(self) -> SocketTransport:
+        if self._transport is None:
+            # Beside the loop: reading the library would hold up every stream.
+            self._transport = asyncio.ensure_future(asyncio.to_thread(self._make_transport))
+        return await asyncio.shield(self._transport)
 
 
 def use_post(reason: str) -> Refusal:

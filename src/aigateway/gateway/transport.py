@@ -9,6 +9,9 @@ UpstreamError
 
 from __future__ import annotations
 
+import os
+import socket
+import ssl
 from typing import Protocol
 
 from aigateway.providers.upstream import UpstreamAnswer, UpstreamRequest
@@ -47,3 +50,14 @@ class Transport(Protocol):
 
     async def close(self) -> None:
         """Close every connection."""
+
+
+def words(error: BaseException) -> str:
+    """An error's words without the URL or the address that libraries put into them."""
+    if isinstance(error, socket.gaierror):
+        return "its name cannot be resolved"
+    if isinstance(error, ssl.SSLError):
+        return f"TLS failed ({error.reason or type(error).__name__})"
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno).lower()
+    return type(error).__name__

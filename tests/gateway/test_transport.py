@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from aigateway.gateway.aiohttp_transport import AiohttpTransport
+from aigateway.gateway.http1.transport import HttpTransport
 from aigateway.gateway.transport import ConnectTimeout, Disconnected, Truncated, Unreachable
 from aigateway.providers.upstream import UpstreamRequest
 from tests.support.certificates import write_pair
@@ -62,12 +63,12 @@ async def serving(*answers, tls=None):
         server.close()
 
 
-@pytest.fixture
-async def make_transport():
+@pytest.fixture(params=[HttpTransport, AiohttpTransport])
+async def make_transport(request):
     made = []
 
     def make(**options):
-        made.append(AiohttpTransport(**{"connect_timeout": 5} | options))
+        made.append(request.param(**{"connect_timeout": 5} | options))
         return made[-1]
 
     yield make

@@ -2,80 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-import urllib.request
-
 import pytest
 
-from tests.support.server import OWNER, GatewayProcess, providers
+from tests.browser.conftest import DESKTOP, PHONE, ask, opened
+from tests.support.server import GatewayProcess, providers
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+expect = pytest.importorskip("playwright.sync_api").expect
+
 HEAVIEST = 200 * 1024
 """Bytes of a page with everything that it loads."""
 
-try:
-    from playwright.sync_api import expect, sync_playwright
-except ImportError:
-    sync_playwright = None
 
-pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed"),
-    pytest.mark.skipif(sync_playwright is None, reason="the Python package playwright is not installed"),
-]
-
-
-@pytest.fixture(scope="module")
-def simulator():
-    from aigateway.simulator.server import SimulatorThread
-
-    with SimulatorThread() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def gateway(tmp_path_factory, simulator):
-    configured = providers({"TYPE": "openai", "NAME": "openai", "KEY": "sk-test", "BASE_URL": f"{simulator.url}/v1"})
-    with GatewayProcess(tmp_path_factory.mktemp("gateway"), configured) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(params=["desktop", "phone"])
+@pytest.fixture(params=[DESKTOP, PHONE], ids=["desktop", "phone"])
 def page(request, chromium, gateway):
-    """A signed-in person's page, which fails the test when the browser complains."""
-    width, height = (1280, 800) if request.param == "desktop" else (390, 800)
-    context = chromium.new_context(viewport={"width": width, "height": height}, base_url=gateway.url)
-    opened = context.new_page()
-    complaints = []
-    opened.on("pageerror", lambda error: complaints.append(str(error)))
-    opened.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-    opened.goto("/ai-gateway/sessions")
-    opened.get_by_label("E-mail address").fill(OWNER["email"])
-    opened.get_by_label("Password").fill(OWNER["password"])
-    opened.get_by_role("button", name="Sign in").click()
-    expect(opened).to_have_url(f"{gateway.url}/ai-gateway/sessions")
-    yield opened
-    context.close()
-    assert complaints == []
-
-
-def ask(gateway, prompt, token=None, **headers):
-    """Send a request through the gateway, as a client does."""
-    sent = urllib.request.Request(
-        f"{gateway.base}/openai/v1/chat/completions",
-        json.dumps({"model": "sim", "messages": [{"role": "user", "content": prompt}]}).encode(),
-        {"Content-Type": "application/json", "Authorization": f"Bearer {token or gateway.token}", **headers},
-    )
-    with urllib.request.urlopen(sent, timeout=20) as answer:
-        return answer.headers["X-AI-Gateway-Interception-Id"]
+    with opened(chromium, gateway, request.param) as made:
+        yield made
 
 
 def test_a_session_is_found_and_opened(gateway, page):

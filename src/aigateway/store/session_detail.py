@@ -58,13 +58,15 @@ class ThreadRange:
     """Those that began later than this one; the nearest ones."""
     before_id: str | None = None
     """Those that began earlier, the nearest ones; not together with `after_id`."""
+    only_id: str | None = None
+    """This one alone; not together with the two."""
     limit: int = 50
     side_requests: bool = False
     """Titles, probes and the like as well (decision 29)."""
 
     def __post_init__(self) -> None:
-        if self.after_id and self.before_id:
-            raise ValueError("A page of threads lies after one thread or before one.")
+        if sum(map(bool, (self.after_id, self.before_id, self.only_id))) > 1:
+            raise ValueError("A page of threads lies after one thread, or before one, or is one.")
 
 
 def detail(connection: Connection, key: SessionKey, wanted: ThreadRange) -> SessionDetail:
@@ -133,6 +135,11 @@ def _page(connection: Connection, spans: Subquery, wanted: ThreadRange) -> list[
         newest_first = query.order_by(*(column.desc() for column in order)).limit(wanted.limit)
         return all_rows(connection, newest_first)[::-1]
     query = select(spans).order_by(*order).limit(wanted.limit)
+    if wanted.only_id is not None:
+        found = all_rows(connection, query.where(spans.c.id == wanted.only_id))
+        if not found:
+            raise UnknownThread(wanted.only_id)
+        return found
     if wanted.after_id is not None:
         query = query.where(place > _cursor(connection, spans, wanted.after_id))
     return all_rows(connection, query)

@@ -6,12 +6,26 @@ then are the interceptions of those few read.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, and_, exists, func, literal, or_, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    Table,
+    and_,
+    exists,
+    extract,
+    func,
+    literal,
+    or_,
+    select,
+    tuple_,
+)
 
 from aigateway.store.interceptions import InterceptionFilter
 from aigateway.store.session_index import SessionKey
@@ -81,6 +95,20 @@ def below(
         seen = (literal(value, name.type) for value, name in zip(after, order, strict=True))
         query = query.where(tuple_(*order) < tuple_(*seen))
     return summaries(connection, [(row.session_id, row.initiator_id) for row in connection.execute(query)])
+
+
+def begun(connection: Connection, wanted: InterceptionFilter, step: timedelta) -> dict[datetime, int]:
+    """How many of the sessions of `page` began in each step of time, by its start; steps without any are left out."""
+    seconds = extract("epoch", sessions.c.started_at)
+    # Both databases understand the remainder, unlike each other's words for whole numbers.
+    starts = select((seconds - seconds % int(step.total_seconds())).label("start")).where(*_conditions(wanted))
+    rows = starts.subquery()
+    query = select(rows.c.start, func.count().label("sessions")).group_by(rows.c.start)
+    found: dict[datetime, int] = defaultdict(int)
+    for row in connection.execute(query):
+        # PostgreSQL keeps the fractions of a second in the remainder's place.
+        found[datetime.fromtimestamp(int(row.start), UTC)] += row.sessions
+    return found
 
 
 def find(connection: Connection, ref: str, *, visible_to: str | None, initiator_id: str | None = None) -> SessionKey:

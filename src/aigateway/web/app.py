@@ -17,7 +17,19 @@ from aigateway.accounts.errors import AccountError
 from aigateway.api.errors import STATUSES
 from aigateway.api.search import BadSearch
 from aigateway.store.engine import StoreUnavailable
-from aigateway.web import connect, home, interceptions, people, providers, session, sessions, setup, signin, tokens
+from aigateway.web import (
+    connect,
+    home,
+    interceptions,
+    people,
+    providers,
+    session,
+    sessions,
+    setup,
+    signin,
+    theme,
+    tokens,
+)
 from aigateway.web.assets import PREFIX, Assets
 from aigateway.web.rendering import Renderer
 from aigateway.web.site import Site
@@ -34,6 +46,7 @@ def create_web(site: Site) -> ASGIApp:
     routes = [Route(PREFIX + "{name}", assets.serve)]
     for pages in (signin, setup, home, interceptions, connect, tokens, people, providers, sessions, session):
         routes += pages.routes(site, renderer)
+    routes += theme.routes()
     routes += [Route(old, _moved(new)) for old, new in _OLD_PLACES.items()]
     handlers: dict[Any, Callable[[Request, Any], Awaitable[Response]]] = {
         kind: _Refusals(renderer).answer for kind in (AccountError, BadSearch, StoreUnavailable, HTTPException)

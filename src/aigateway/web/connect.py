@@ -18,6 +18,7 @@ from aigateway.store import interceptions
 from aigateway.store.interceptions import InterceptionFilter
 from aigateway.store.observed import Row
 from aigateway.web import forms
+from aigateway.web.places import address
 from aigateway.web.recipes import RECIPES, Recipe
 from aigateway.web.rendering import Renderer
 from aigateway.web.site import Site
@@ -26,7 +27,6 @@ from aigateway.web.tokens import lifetime
 PLACEHOLDER = "YOUR_TOKEN"
 _LOOKED_THROUGH = 50
 """A person's newest requests, among which the first one of a new token is looked for."""
-_HOST = re.compile(r"[A-Za-z0-9._-]+(:\d+)?|\[[0-9A-Fa-f:.]+\](:\d+)?")
 _KEY = re.compile(r"[A-Za-z0-9]{10}")
 
 
@@ -57,7 +57,7 @@ def routes(site: Site, renderer: Renderer) -> list[Route]:
         choice = _chosen(site, request)
         if choice is None:
             return RedirectResponse("/connect", 303)
-        base = f"{_address(site, request)}/api/v2/ai-gateway"
+        base = f"{address(site, request)}/api/v2/ai-gateway"
         steps = choice.recipe.filled(base=base, provider=choice.provider, token=token or PLACEHOLDER)
         return renderer.answer(
             request,
@@ -130,11 +130,3 @@ def _first(row: Row | None) -> dict[str, Any]:
         "status_code": row["status_code"],
         "failed": failed,
     }
-
-
-def _address(site: Site, request: Request) -> str:
-    """Where people reach the server: as the operator says, else as this person's browser does."""
-    if site.access_url:
-        return site.access_url
-    host = request.headers.get("host", "")
-    return f"{request.url.scheme}://{host if _HOST.fullmatch(host) else 'localhost'}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -18,7 +19,10 @@ RANGES: dict[str, tuple[str, timedelta | None]] = {
     "30d": ("Last 30 days", timedelta(days=30)),
     "all": ("All time", None),
 }
+TIMES = ("started_after", "started_before")
 _LONGEST = 4096
+_LOCAL_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?")
+"""What browsers send for a time that somebody picked; ours are in UTC."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,7 @@ class Filter:
     def meant(self, now: datetime) -> str:
         """The whole search, with the start of the time that was chosen unless it says one itself."""
         span = RANGES[self.range][1]
-        if span is None or "started_after" in self.values or "started_before" in self.values:
+        if span is None or self.is_picked:
             return self.q
         return f'{self.q} started_after:"{rfc3339(now - span)}"'.strip()
 
@@ -59,6 +63,11 @@ class Filter:
         """Whether there may be more without it."""
         return bool(self.values) or self.range != "all"
 
+    @property
+    def is_picked(self) -> bool:
+        """Whether the search says a time itself, whatever the range."""
+        return any(key in self.values for key in TIMES)
+
     def with_(self, key: str, value: str) -> str:
         """The URL of this search with another value for a key; of the search as it is for what no search can say."""
         return self._url({**self.values, key: value} if value and '"' not in value else self.values)
@@ -69,7 +78,15 @@ class Filter:
 
     def with_range(self, name: str) -> str:
         """The URL of this search for another time."""
-        return self._url(self.values, name)
+        return self._url({key: value for key, value in self.values.items() if key not in TIMES}, name)
+
+    def between(self, start: datetime, end: datetime) -> str:
+        """The URL of this search for exactly this time."""
+        return self._url({**self.values, TIMES[0]: rfc3339(start), TIMES[1]: rfc3339(end)})
+
+    def text_without(self, *keys: str) -> str:
+        """The search without some keys, for a form whose fields say them."""
+        return _text({key: value for key, value in self.values.items() if key not in keys})
 
     def _url(self, values: Mapping[str, str], range_: str = "") -> str:
         query = {"q": _text(values), "range": range_ or self.range}
@@ -82,7 +99,7 @@ def read(
     """The search that a URL has, and what is wrong with it: an empty search, then.
 
     Args:
-        params: `q` and `range`.
+        params: `q` and `range`; fields of the keys' own names, which forms have, win over what `q` says.
         path: of the page.
         keys: those that the search may have.
         default: the key of words without one.
@@ -94,13 +111,24 @@ def read(
     if len(q) > _LONGEST:
         return Filter(path, "", chosen, {}), f"A search has at most {_LONGEST} characters."
     try:
-        return Filter(path, q, chosen, search.parse(q, keys=keys, default=default)), ""
+        values = search.parse(q, keys=keys, default=default)
     except search.BadSearch as error:
         return Filter(path, "", chosen, {}), str(error)
+    picked = {key: _zoned(key, params[key].strip()) for key in sorted(keys & params.keys()) if params[key].strip()}
+    if any('"' in value or "\x00" in value for value in picked.values()):
+        return Filter(path, "", chosen, {}), "A search cannot contain a double quote."
+    if picked:
+        values |= picked
+        q = _text(values)
+    return Filter(path, q, chosen, values), ""
 
 
 def _text(values: Mapping[str, str]) -> str:
     return " ".join(f"{key}:{_quoted(value)}" for key, value in values.items())
+
+
+def _zoned(key: str, value: str) -> str:
+    return f"{value}Z" if key in TIMES and _LOCAL_TIME.fullmatch(value) else value
 
 
 def _quoted(value: str) -> str:

@@ -55,7 +55,7 @@ def routes(site: Site, renderer: Renderer) -> list[Route]:
             status=400 if error else 200,
             error=error,
             filter=found,
-            q=request.query_params.get("q", ""),
+            q=found.q or request.query_params.get("q", ""),
             ranges=filters.RANGES,
             page=page,
             pages=window.pages(request, page.count),

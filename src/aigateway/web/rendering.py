@@ -19,6 +19,8 @@ from aigateway.store.times import rfc3339, utc_now
 from aigateway.web import forms, wording
 from aigateway.web.assets import Assets
 
+THEME_COOKIE = "aigateway_theme"
+THEMES = ("auto", "light", "dark")
 _NAVIGATION: tuple[tuple[str, str, Permission | None], ...] = (
     ("/", "Home", None),
     ("/ai-gateway/sessions", "Sessions", None),
@@ -48,9 +50,14 @@ class Renderer:
             "ago": self._ago,
             "compact": wording.compact,
             "duration": wording.duration,
+            "exact": wording.exact,
             "grouped": wording.grouped,
+            "hue": wording.hue,
+            "initials": wording.initials,
+            "moment": wording.moment,
             "one_line": wording.one_line,
             "pretty": wording.pretty,
+            "rfc3339": rfc3339,
             "segment": segment,
         }
 
@@ -75,6 +82,8 @@ class Renderer:
             navigation=_navigation(actor, request.scope["path"]),
             form_token=forms.token(request.state.session_token),
             twin_url=_twin_url(request),
+            theme=_theme(request),
+            here=_here(request),
             **{"error": "", "done": ""} | view,
         )
         return HTMLResponse(html, status)
@@ -112,6 +121,18 @@ def _navigation(actor: Actor | None, path: str) -> list[tuple[str, str, bool]]:
         for url, label, needed in _NAVIGATION
         if needed is None or roles.allows(actor.roles, needed)
     ]
+
+
+def _theme(request: Request) -> str:
+    asked = request.cookies.get(THEME_COOKIE, "")
+    return asked if asked in THEMES else THEMES[0]
+
+
+def _here(request: Request) -> str:
+    """The page that is shown, for coming back to it."""
+    path = quote(request.scope["path"])
+    query = request.url.query
+    return f"{path}?{query}" if query else path
 
 
 def _twin_url(request: Request) -> str:

@@ -8,6 +8,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from aigateway.accounts import roles
+from aigateway.accounts.actor import Actor
 from aigateway.accounts.roles import Permission
 from aigateway.api import session_shapes
 from aigateway.api.meaning import SESSIONS, meant
@@ -15,7 +16,8 @@ from aigateway.api.search import BadSearch
 from aigateway.store import facets, sessions
 from aigateway.store.facets import Facet
 from aigateway.store.sessions import SessionPage
-from aigateway.web import filters
+from aigateway.web import filters, histogram
+from aigateway.web.histogram import Bar
 from aigateway.web.paging import Window
 from aigateway.web.rendering import Renderer
 from aigateway.web.site import Site
@@ -26,6 +28,7 @@ _MENU = 30
 _Menus = dict[str, tuple[str, list[str]]]
 """What there is to filter by: label and values, by key of the search."""
 _MENUS = {Facet.CLIENT: "Client", Facet.MODEL: "Model", Facet.PROVIDER_NAME: "Provider"}
+_Look = tuple[SessionPage, _Menus, list[Bar]]
 
 
 def routes(site: Site, renderer: Renderer) -> list[Route]:
@@ -40,15 +43,23 @@ def routes(site: Site, renderer: Renderer) -> list[Route]:
         window = Window.of(request, _PAGE)
         page = SessionPage(0, [])
         menus: _Menus = {}
+        bars: list[Bar] = []
+        now = renderer.clock()
         try:
             if not error:
-                wanted = await meant(found.meant(renderer.clock()), actor, site.accounts.people, SESSIONS)
+                wanted = await meant(found.meant(now), actor, site.accounts.people, SESSIONS)
+                span = histogram.span(found, now)
 
-                def look(connection: Connection) -> tuple[SessionPage, _Menus]:
+                def look(connection: Connection) -> _Look:
                     rows = sessions.page(connection, wanted, after=None, offset=window.offset, limit=_PAGE)
-                    return rows, {} if request.state.json else _menus(connection, wanted.visible_to)
+                    if request.state.json:
+                        return rows, {}, []
+                    drawn = histogram.seen(lambda step: sessions.begun(connection, wanted, step), span, now)
+                    return rows, _menus(connection, wanted.visible_to), drawn
 
-                page, menus = await site.store.read(look)
+                page, menus, bars = await site.store.read(look)
+                if sees_all and not request.state.json:
+                    menus = {"initiator": ("Person", await _usernames(site, actor)), **menus}
         except BadSearch as refused:
             error = str(refused)
         if error and request.state.json:
@@ -60,9 +71,10 @@ def routes(site: Site, renderer: Renderer) -> list[Route]:
             status=400 if error else 200,
             error=error,
             filter=found,
-            q=request.query_params.get("q", ""),
+            q=found.q or request.query_params.get("q", ""),
             ranges=filters.RANGES,
             menus=menus,
+            bars=bars,
             sessions=page.sessions,
             pages=window.pages(request, page.count),
             sees_all=sees_all,
@@ -70,6 +82,11 @@ def routes(site: Site, renderer: Renderer) -> list[Route]:
         )
 
     return [Route(PATH, listed, methods=["GET"])]
+
+
+async def _usernames(site: Site, actor: Actor) -> list[str]:
+    page = await site.accounts.people.page(actor, search="", after_id=None, offset=0, limit=_MENU)
+    return [user.username for user in page.users]
 
 
 def _menus(connection: Connection, visible_to: str | None) -> _Menus:

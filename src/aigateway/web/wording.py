@@ -3,15 +3,34 @@
 from __future__ import annotations
 
 import json
+import re
+import zlib
 from datetime import UTC, datetime
 from typing import Any
 
+_HUES = 8
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 
 def exact(moment: datetime) -> str:
     """A time to the second, in UTC."""
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def moment(at: datetime) -> str:
+    """A time to the minute, in UTC."""
+    return at.astimezone(UTC).strftime("%d %b %H:%M UTC").lstrip("0")
+
+
+def initials(name: str) -> str:
+    """One or two letters that stand for a person."""
+    words = [word for word in re.split(r"[\s._-]+", name) if word and word[0].isalnum()]
+    return "".join(word[0] for word in (words[:1] + words[1:][-1:])).upper() or "?"
+
+
+def hue(name: str) -> int:
+    """Which of eight colours stands for a name, always the same one."""
+    return zlib.crc32(name.encode("utf-8", "replace")) % _HUES
 
 
 def ago(moment: datetime, now: datetime) -> str:

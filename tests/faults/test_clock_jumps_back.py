@@ -1,7 +1,8 @@
 """The clock jumps back, by an hour with each look at it: a virtual machine that slept, a time server that was wrong.
 
-Ids are random and the journal counts its entries, so nothing is identified or ordered by the clock; what it gives to
-the record is `started_at`, `ended_at` and `created_at`, and those are wrong by as much as the clock is.
+Ids begin with the time, but it is what is random in them that makes them differ, and the journal counts its entries: so
+nothing is identified or ordered by the clock; what it gives to the record is `started_at`, `ended_at` and `created_at`,
+and those are wrong by as much as the clock is.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import datetime as dt
 import sqlite3
 from contextlib import closing
 
-from aigateway.audit import recorder
+from aigateway.audit import clock, identity
 from aigateway.audit.shipper import Shipper
 from aigateway.store.engine import Store
 from aigateway.store.ingest import apply
@@ -18,25 +19,27 @@ from tests.gateway.conftest import stage  # noqa: F401 - a fixture
 from tests.gateway.stage import MESSAGES
 
 
-class Backwards(dt.datetime):
+class Backwards:
     """Each hour lasts minus one."""
 
     looks = 0
 
-    @classmethod
-    def now(cls, tz=None):
-        cls.looks += 1
-        return dt.datetime(2026, 1, 2, 3, tzinfo=tz) - dt.timedelta(hours=cls.looks)
+    def time_ns(self):
+        self.looks += 1
+        moment = dt.datetime(2026, 1, 2, 3, tzinfo=dt.UTC) - dt.timedelta(hours=self.looks)
+        return int(moment.timestamp()) * 1_000_000_000
 
 
 async def test_every_record_arrives_once_and_in_the_order_in_which_it_was_made(stage, monkeypatch, tmp_path):  # noqa: F811
-    monkeypatch.setattr(recorder, "datetime", Backwards)
+    backwards = Backwards()
+    monkeypatch.setattr(clock, "time", backwards)
+    monkeypatch.setattr(identity, "time", backwards)
     seen = []
     for _ in range(10):
         answer = await stage.ask("anthropic/v1/messages", MESSAGES | {"stream": True})
         assert answer.complete
         seen.append(answer.headers["x-ai-gateway-interception-id"])
-    assert Backwards.looks >= 20
+    assert backwards.looks >= 20
     order = [record.interception_id for record in await stage.records()]
     assert list(dict.fromkeys(order)) == seen
     store = await Store.open(f"sqlite:///{tmp_path / 'store.sqlite3'}")

@@ -1,10 +1,21 @@
-"""The form in which the record keeps times."""
+"""The time of day in the form in which the record keeps it."""
 
 from __future__ import annotations
 
-from datetime import datetime
+import time
+from datetime import UTC, datetime
+from functools import lru_cache
+
+_BILLION = 1_000_000_000
 
 
-def timestamp(moment: datetime) -> str:
+def now() -> str:
     """RFC 3339 in UTC with microseconds and `Z`, fixed width, so that text order is time order."""
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond:06d}Z"
+    seconds, nanoseconds = divmod(time.time_ns(), _BILLION)
+    return f"{_second(seconds)}.{nanoseconds // 1000:06d}Z"
+
+
+@lru_cache(maxsize=2)
+def _second(seconds: int) -> str:
+    """All but the fraction, which is the same for many rows."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"

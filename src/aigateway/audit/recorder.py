@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-import uuid
 from asyncio import Future
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from aigateway.audit.clock import timestamp
+from aigateway.audit import clock
+from aigateway.audit.identity import new_id
 from aigateway.store.records import (
     AnyRecord,
     InterceptionEnd,
@@ -103,7 +102,7 @@ class Interception:
     def close(self, outcome: Outcome, facts: AnswerFacts | None) -> Future[None]:
         """Put what the answer used and did, and the end, on record in one commit; the future is done when it is."""
         self.closed = True
-        now = timestamp(datetime.now(UTC))
+        now = clock.now()
         records = _answer_rows(self.id, facts, now) if facts is not None else []
         message = outcome.error_message
         records.append(
@@ -146,9 +145,9 @@ class Recorder:
 
     def open(self, subject: Subject, request: RequestFacts, client: ClientFacts, request_bytes: int) -> Interception:
         """Put the start and the prompt of a request on record, without waiting for the commit."""
-        interception_id = str(uuid.uuid4())
+        interception_id = new_id()
         began = time.monotonic()
-        now = timestamp(datetime.now(UTC))
+        now = clock.now()
         metadata: dict[str, Any] = {"request_user_agent": subject.user_agent, "username": subject.username}
         metadata.update(client.metadata)
         if request.purpose:
@@ -180,7 +179,7 @@ class Recorder:
             records.append(
                 PromptUsage(
                     interception_id=interception_id,
-                    id=str(uuid.uuid4()),
+                    id=new_id(),
                     msg_id="",
                     prompt=prompt,
                     created_at=now,
@@ -196,7 +195,7 @@ def _answer_rows(interception_id: str, facts: AnswerFacts, now: str) -> list[Any
         rows.append(
             TokenUsage(
                 interception_id=interception_id,
-                id=str(uuid.uuid4()),
+                id=new_id(),
                 msg_id=usage.response_id,
                 input_tokens=usage.input_tokens,
                 output_tokens=usage.output_tokens,
@@ -210,7 +209,7 @@ def _answer_rows(interception_id: str, facts: AnswerFacts, now: str) -> list[Any
     rows.extend(
         ModelThought(
             interception_id=interception_id,
-            id=str(uuid.uuid4()),
+            id=new_id(),
             msg_id=thought.response_id,
             content=thought.content,
             created_at=now,
@@ -224,7 +223,7 @@ def _answer_rows(interception_id: str, facts: AnswerFacts, now: str) -> list[Any
 def _tool_row(interception_id: str, call: ToolCall, now: str, partial: dict[str, bool]) -> ToolUsage:
     return ToolUsage(
         interception_id=interception_id,
-        id=str(uuid.uuid4()),
+        id=new_id(),
         msg_id=call.response_id,
         tool_call_id=call.call_id or None,
         item_id=call.item_id,

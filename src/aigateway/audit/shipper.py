@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime
 
-from aigateway.audit.clock import timestamp
+from aigateway.audit import clock
 from aigateway.audit.journal import Entry, Journal, JournalUnavailable
 from aigateway.store.engine import StoreUnavailable
 from aigateway.store.records import AnyRecord, InterceptionEnd
@@ -45,7 +44,7 @@ class Shipper:
 
     async def adopt(self) -> int:
         """End what a process that died had begun, as *interrupted*; says how many interceptions that were."""
-        now = timestamp(datetime.now(UTC))
+        now = clock.now()
         unfinished = await self._journal.unfinished()
         for interception_id, _ in unfinished:
             await self._journal.append(

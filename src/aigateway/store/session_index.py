@@ -6,22 +6,44 @@ count. Both tables hold nothing but minima and maxima, so that noting an interce
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from importlib import import_module
-from typing import Any, TypeVar
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Table, case, delete, func, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Table, delete, func, select, tuple_
 
+from aigateway.store.bulk import Insert
+from aigateway.store.rows import Use
 from aigateway.store.tables import interceptions, session_uses, sessions
+from aigateway.store.times import rfc3339
 
 SessionKey = tuple[str, str]
 """Session id and initiator id."""
 
 _KEY = ("session_id", "initiator_id")
 _USE = (*_KEY, "provider", "provider_name", "model", "client")
+_SPAN = ("started_at", "last_started_at")
 _ASKED_AT_ONCE = 1000
 
 _T = TypeVar("_T")
+
+
+def _widening(table: Table, key: tuple[str, ...]) -> Insert:
+    """Adds rows, and widens the span of time of those that are there."""
+    name = table.name
+    return Insert(
+        table,
+        (*key, *_SPAN),
+        key,
+        "DO UPDATE SET "
+        f"started_at = CASE WHEN excluded.started_at < {name}.started_at "
+        f"THEN excluded.started_at ELSE {name}.started_at END, "
+        f"last_started_at = CASE WHEN excluded.last_started_at > {name}.last_started_at "
+        f"THEN excluded.last_started_at ELSE {name}.last_started_at END "
+        f"WHERE excluded.started_at < {name}.started_at OR excluded.last_started_at > {name}.last_started_at",
+    )
+
+
+_SESSIONS, _USES = _widening(sessions, _KEY), _widening(session_uses, _USE)
 
 
 def note(connection: Connection, ids: Sequence[str]) -> None:
@@ -75,30 +97,25 @@ def among(table: Table, keys: Sequence[SessionKey]) -> ColumnElement[bool]:
     return column.session_id.in_({key[0] for key in keys}) & tuple_(column.session_id, column.initiator_id).in_(keys)
 
 
+def take_in(connection: Connection, uses: Iterable[Use]) -> None:
+    """Take in interceptions that have ended; they may have been taken in before."""
+    spans: dict[tuple[str, ...], tuple[str, str]] = {}
+    for *use, started_at in uses:
+        for key in (tuple(use[:2]), tuple(use)):
+            first, last = spans.get(key, (started_at, started_at))
+            spans[key] = (min(first, started_at), max(last, started_at))
+    # In one order, so that two who do this at the same time do not wait for each other in a circle.
+    for table in (_SESSIONS, _USES):
+        length = len(table.keys)
+        table.write(connection, sorted((*key, *span) for key, span in spans.items() if len(key) == length))
+
+
 def _take_in(connection: Connection, which: ColumnElement[bool]) -> None:
     column = interceptions.c
-    for table, names in ((sessions, _KEY), (session_uses, _USE)):
-        group = [column[name] for name in names]
-        times = (
-            func.min(column.started_at).label("started_at"),
-            func.max(column.started_at).label("last_started_at"),
-        )
-        # In one order, so that two who do this at the same time do not wait for each other in a circle.
-        query = select(*group, *times).where(which, column.ended_at.is_not(None)).group_by(*group).order_by(*group)
-        rows = [dict(row) for row in connection.execute(query).mappings()]
-        if rows:
-            connection.execute(_widen(connection, table, names), rows)
-
-
-def _widen(connection: Connection, table: Table, names: Sequence[str]) -> Any:
-    insert = import_module(f"sqlalchemy.dialects.{connection.dialect.name}").insert(table)
-    new, old = insert.excluded, table.c
-    return insert.on_conflict_do_update(
-        index_elements=names,
-        set_={
-            "started_at": case((new.started_at < old.started_at, new.started_at), else_=old.started_at),
-            "last_started_at": case(
-                (new.last_started_at > old.last_started_at, new.last_started_at), else_=old.last_started_at
-            ),
-        },
-    )
+    group = [column[name] for name in _USE]
+    times = (func.min(column.started_at), func.max(column.started_at))
+    query = select(*group, *times).where(which, column.ended_at.is_not(None)).group_by(*group)
+    uses: list[Use] = []
+    for *use, first, last in connection.execute(query):
+        uses += [(*use, rfc3339(first)), (*use, rfc3339(last))]
+    take_in(connection, uses)

@@ -105,10 +105,10 @@ interceptions = Table(
     Column("provider_name", Text, nullable=False, server_default=""),
     Column("model", Text, nullable=False, index=True),
     Column("client", String(64), nullable=False, server_default="Unknown", index=True),
-    Column("client_session_id", String(256), index=True),
-    Column("correlating_tool_call_id", Text, index=True),
-    Column("thread_parent_id", Uuid36, index=True),
-    Column("thread_root_id", Uuid36, index=True),
+    Column("client_session_id", String(256)),
+    Column("correlating_tool_call_id", Text),
+    Column("thread_parent_id", Uuid36),
+    Column("thread_root_id", Uuid36),
     Column(
         "session_id",
         Text,
@@ -129,8 +129,14 @@ interceptions = Table(
     Column("request_bytes", BigInteger, nullable=False, server_default="0"),
     Column("response_bytes", BigInteger, nullable=False, server_default="0"),
 )
+for _rare in ("client_session_id", "correlating_tool_call_id", "thread_parent_id", "thread_root_id"):
+    Index(
+        f"ix_aibridge_interceptions_with_{_rare}",
+        interceptions.c[_rare],
+        sqlite_where=interceptions.c[_rare].is_not(None),
+        postgresql_where=interceptions.c[_rare].is_not(None),
+    )
 Index("ix_aibridge_interceptions_newest", interceptions.c.started_at.desc(), interceptions.c.id.desc())
-Index("ix_aibridge_interceptions_session", interceptions.c.session_id, interceptions.c.initiator_id)
 Index(
     "ix_aibridge_interceptions_in_session",
     interceptions.c.session_id,
@@ -181,8 +187,8 @@ def _child(name: str, *own: Column[object]) -> Table:
         name,
         metadata,
         Column("id", Uuid36, primary_key=True),
-        Column("interception_id", Uuid36, nullable=False, index=True),
-        Column("provider_response_id", Text, nullable=False, server_default="", index=True),
+        Column("interception_id", Uuid36, nullable=False),
+        Column("provider_response_id", Text, nullable=False, server_default=""),
         *own,
         Column("metadata", Json),
         Column("created_at", UtcTime, nullable=False),
@@ -219,3 +225,10 @@ tool_usages = _child(
 Index("ix_aibridge_tool_usages_call", tool_usages.c.provider_tool_call_id, tool_usages.c.created_at)
 
 model_thoughts = _child("aibridge_model_thoughts", Column("content", Text, nullable=False))
+
+# Prompts are found by their own index above, which begins with the same column; they and thoughts bear no response's id
+# that anybody looks for.
+for _table in (token_usages, tool_usages, model_thoughts):
+    Index(f"ix_{_table.name}_interception_id", _table.c.interception_id)
+for _table in (token_usages, tool_usages):
+    Index(f"ix_{_table.name}_provider_response_id", _table.c.provider_response_id)

@@ -1,0 +1,210 @@
+"""What records are as rows: values in the order of columns, in the form in which both databases take them.
+
+Times are the fixed-width text of `store.times`, metadata is JSON text. What is too long for its column is cut.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+from sqlalchemy import Table
+
+from aigateway.store.records import (
+    InterceptionEnd,
+    InterceptionStart,
+    ModelThought,
+    PromptUsage,
+    TokenUsage,
+    ToolUsage,
+)
+from aigateway.store.tables import model_thoughts, token_usages, tool_usages, user_prompts
+from aigateway.store.times import rfc3339
+
+Value = str | int | None
+Row = tuple[Value, ...]
+Use = tuple[str, str, str, str, str, str, str]
+"""Session id, initiator id, provider, its name, model and client of an interception, and when it started."""
+
+_END = (
+    "ended_at",
+    "status_code",
+    "error_type",
+    "error_message",
+    "duration_ms",
+    "time_to_first_byte_ms",
+    "response_bytes",
+    "credential_hint",
+    "metadata",
+)
+_CHILD = ("id", "interception_id", "provider_response_id", "metadata", "created_at")
+
+INTERCEPTION = (
+    "id",
+    "initiator_id",
+    "api_key_id",
+    "provider",
+    "provider_name",
+    "model",
+    "client",
+    "client_session_id",
+    "correlating_tool_call_id",
+    "credential_kind",
+    "started_at",
+    "streaming",
+    "request_bytes",
+    *_END,
+)
+"""The columns of `interception`; the others are derived by the store."""
+ENDED = ("id", *_END)
+"""The columns of `ended`."""
+CHILDREN: dict[Table, tuple[str, ...]] = {
+    user_prompts: (*_CHILD, "prompt"),
+    token_usages: (
+        *_CHILD,
+        "input_tokens",
+        "output_tokens",
+        "cache_read_input_tokens",
+        "cache_write_input_tokens",
+    ),
+    tool_usages: (
+        *_CHILD,
+        "provider_tool_call_id",
+        "provider_item_id",
+        "server_url",
+        "tool",
+        "input",
+        "injected",
+        "invocation_error",
+    ),
+    model_thoughts: (*_CHILD, "content"),
+}
+"""The columns of `child`, by table."""
+
+_BIGGEST = 2**63 - 1
+"""What a bigint holds. A provider that reports more is wrong, and must not stop the rows behind it."""
+LONGEST_INDEXED = 256
+"""Characters. PostgreSQL refuses a row with more than 2,704 bytes for an index; models and ids come from strangers."""
+_LONGEST_HINT = 15
+_TIME_CHARACTERS = 27
+_NOT_ENDED = (None, None, None, None, None, None, 0)
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(dict[str, object]).decode
+
+
+def interception(start: InterceptionStart, end: InterceptionEnd | None) -> Row:
+    """An interception, ended or not."""
+    hint, metadata = start.credential_hint, start.metadata
+    if end is not None:
+        hint = end.credential_hint or hint
+        metadata = {**metadata, **end.metadata} if end.metadata else metadata
+    return (
+        start.interception_id,
+        start.initiator_id,
+        start.api_key_id,
+        start.provider,
+        start.provider_name,
+        start.model[:LONGEST_INDEXED],
+        start.client[:64],
+        _cut(start.client_session_id or None, 256),
+        _cut(start.correlating_tool_call_id or None, LONGEST_INDEXED),
+        start.credential_kind,
+        _time(start.started_at),
+        start.streaming,
+        start.request_bytes,
+        *(_NOT_ENDED if end is None else _what_came(end)),
+        hint[:_LONGEST_HINT],
+        json_text(metadata),
+    )
+
+
+def use(start: InterceptionStart) -> Use:
+    """What an interception of its client's session, or of one of its own, used, and when it started."""
+    return (
+        _cut(start.client_session_id or None, 256) or start.interception_id,
+        start.initiator_id,
+        start.provider,
+        start.provider_name,
+        start.model[:LONGEST_INDEXED],
+        start.client[:64],
+        _time(start.started_at),
+    )
+
+
+def ended(end: InterceptionEnd, hint: str, metadata: str | None) -> Row:
+    """What the end of an interception changes in its row, which has this hint and metadata until then."""
+    if end.metadata:
+        metadata = json_text({**_decode(metadata or "{}"), **end.metadata})
+    return (end.interception_id, *_what_came(end), (end.credential_hint or hint)[:_LONGEST_HINT], metadata)
+
+
+def child(record: PromptUsage | TokenUsage | ToolUsage | ModelThought) -> tuple[Table, Row]:
+    """Where a record belongs, and as what."""
+    row: Row = (
+        record.id,
+        record.interception_id,
+        record.msg_id[:LONGEST_INDEXED],
+        json_text(record.metadata),
+        _time(record.created_at),
+    )
+    match record:
+        case PromptUsage():
+            return user_prompts, (*row, record.prompt)
+        case ModelThought():
+            return model_thoughts, (*row, record.content)
+        case TokenUsage():
+            return token_usages, (
+                *row,
+                _count(record.input_tokens),
+                _count(record.output_tokens),
+                _count(record.cache_read_input_tokens),
+                _count(record.cache_write_input_tokens),
+            )
+        case ToolUsage():
+            return tool_usages, (
+                *row,
+                _cut(record.tool_call_id, LONGEST_INDEXED),
+                record.item_id,
+                record.server_url,
+                record.tool,
+                record.input,
+                record.injected,
+                record.invocation_error,
+            )
+
+
+def json_text(value: object) -> str:
+    """JSON as the tables take it."""
+    return _encode(value).decode()
+
+
+def _what_came(end: InterceptionEnd) -> Row:
+    return (
+        _time(end.ended_at),
+        end.status_code,
+        end.error_type,
+        _cut(end.error_message, 1024),
+        end.duration_ms,
+        end.time_to_first_byte_ms,
+        end.response_bytes,
+    )
+
+
+def _time(text: str) -> str:
+    """The text if it is a time in the one form that is kept; else the time that it says, in that form.
+
+    Raises:
+        ValueError: it is no time.
+    """
+    moment = datetime.fromisoformat(text)
+    return text if len(text) == _TIME_CHARACTERS and text[-1] == "Z" and text[10] == "T" else rfc3339(moment)
+
+
+def _cut(text: str | None, length: int) -> str | None:
+    """At most `length` characters, the column's limit."""
+    return text if text is None else text[:length]
+
+
+def _count(number: int) -> int:
+    return max(0, min(number, _BIGGEST))

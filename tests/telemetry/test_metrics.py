@@ -106,6 +106,8 @@ def test_without_metrics_the_same_calls_count_nothing():
     nobody.key_changed("p", "rate_limited")
     nobody.keys_exhausted("p", "rate_limited")
     nobody.key_attempts("p", 1)
+    nobody.tools_listed("s", 1, reachable=True)
+    nobody.tool_called("s", 0.1, failed=False)
     nobody.purged("aibridge_records", 1)
     nobody.purge_ended(success=False, seconds=1)
 
@@ -138,3 +140,15 @@ def _registered(metrics):
             name = f"{family.name}_total" if family.type == "counter" else family.name
             found[name] = (family.type, set(getattr(collector, "_labelnames", getattr(family, "_labelnames", ()))))
     return found
+
+
+def test_mcp_servers():
+    metrics = Metrics()
+    metrics.tools_listed("docs", 3, reachable=True)
+    metrics.tools_listed("wiki", 0, reachable=False)
+    metrics.tool_called("docs", 0.2, failed=True)
+    assert sample(metrics, "coder_ai_gateway_mcp_server_reachable", server="docs") == 1
+    assert sample(metrics, "coder_ai_gateway_mcp_server_reachable", server="wiki") == 0
+    assert sample(metrics, "coder_ai_gateway_mcp_server_tools", server="docs") == 3
+    counted = "coder_ai_gateway_mcp_call_duration_seconds_count"
+    assert sample(metrics, counted, server="docs", outcome="failed") == 1

@@ -37,6 +37,12 @@ class Events:
     def key_attempts(self, provider: str, attempts: int) -> None:
         """How many keys of a pool one request was tried with."""
 
+    def tools_listed(self, server: str, tools: int, *, reachable: bool) -> None:
+        """An MCP server was asked for its tools; how many it offers, or offered last."""
+
+    def tool_called(self, server: str, seconds: float, *, failed: bool) -> None:
+        """The gateway called a tool of an MCP server."""
+
     def purged(self, record_type: str, records: int) -> None:
         """A purge deleted records; the type is the word of the purge's log entry (`aibridge_records`, `api_keys`)."""
 

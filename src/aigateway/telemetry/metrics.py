@@ -33,6 +33,7 @@ MOST_COMBINATIONS = 5000
 _DURATION_BUCKETS = (0.5, 2, 5, 15, 30, 60, 120)
 _FIRST_BYTE_BUCKETS = (0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60)
 _ATTEMPT_BUCKETS = (1, 2, 3, 5, 10)
+_TOOL_BUCKETS = (0.05, 0.1, 0.5, 1, 5, 10, 30, 60)
 _PURGE_BUCKETS = (0.01, 0.1, 1, 5, 10, 30, 60)
 
 _Metric = TypeVar("_Metric", Counter, Gauge)
@@ -127,6 +128,20 @@ class Metrics(Events):
         self._key_attempts = self._histogram(
             "key_pool_failover_attempts", "Keys that one request was tried with.", ("provider",), _ATTEMPT_BUCKETS
         )
+        self._tool_server_reachable = self._gauge(
+            "mcp_server_reachable",
+            "1 when an MCP server answered the last time that it was asked, else 0.",
+            ("server",),
+        )
+        self._tool_server_tools = self._gauge(
+            "mcp_server_tools", "Tools that an MCP server offers to whoever asked last.", ("server",)
+        )
+        self._tool_calls = self._histogram(
+            "mcp_call_duration_seconds",
+            "Calls that the gateway made of MCP servers' tools; the outcome is ok or failed.",
+            ("server", "outcome"),
+            _TOOL_BUCKETS,
+        )
         # These two bear the names of the documented system's purge.
         self._purge_duration = Histogram(
             "coderd_dbpurge_iteration_duration_seconds",
@@ -179,6 +194,15 @@ class Metrics(Events):
     def key_attempts(self, provider: str, attempts: int) -> None:
         """See `Events`."""
         self._key_attempts.labels(provider).observe(attempts)
+
+    def tools_listed(self, server: str, tools: int, *, reachable: bool) -> None:
+        """See `Events`."""
+        self._tool_server_reachable.labels(server).set(float(reachable))
+        self._tool_server_tools.labels(server).set(tools)
+
+    def tool_called(self, server: str, seconds: float, *, failed: bool) -> None:
+        """See `Events`."""
+        self._tool_calls.labels(server, "failed" if failed else "ok").observe(seconds)
 
     def purged(self, record_type: str, records: int) -> None:
         """See `Events`."""

@@ -170,6 +170,17 @@ async def test_home_counts_what_one_may_see(browser, record, boss, ann):
     assert own["input_tokens"] == 4500
 
 
+async def test_charts_say_in_words_and_figures_what_they_show(browser, record, boss):
+    await browser.be(boss)
+    page = html.unescape((await browser.get("/")).text)
+    assert 'role="img" aria-label="Requests: 4, most of them from 2 Jan 02:00 UTC on: 4"' in page
+    assert 'aria-label="Failures: 1, most of them' in page
+    figures = page[page.index("The figures of the charts") :]
+    assert re.search(r'2 Jan 02:00 UTC</a></th><td class="num">4</td><td class="num">6,028</td>', figures)
+    leads = re.search(r'href="(/ai-gateway/sessions[^"]*)">2 Jan', figures)[1]
+    assert "1\u20133 of 3 sessions" in (await browser.get(leads)).text
+
+
 async def test_providers_show_no_secret(browser, boss):
     await browser.be(boss)
     for path in ("/providers", "/providers.json"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -14,12 +15,13 @@ from starlette.routing import Route
 from aigateway.accounts.errors import AccountError
 from aigateway.accounts.people import ME
 from aigateway.api.errors import STATUSES
+from aigateway.providers.provider import Provider
 from aigateway.store import interceptions
 from aigateway.store.interceptions import InterceptionFilter
 from aigateway.store.observed import Row
 from aigateway.web import forms
 from aigateway.web.places import address
-from aigateway.web.recipes import RECIPES, Recipe
+from aigateway.web.recipes import Recipe, Way, book
 from aigateway.web.rendering import Renderer
 from aigateway.web.site import Site
 from aigateway.web.tokens import lifetime
@@ -35,21 +37,27 @@ class Choice:
     """A client, and a provider of this server that speaks as it does."""
 
     recipe: Recipe
+    way: Way
     provider: str
     providers: list[str]
     """All that do."""
+    own: bool
+    """Whether the person brings a key or a login."""
+    may_own: bool
 
 
 def routes(site: Site, renderer: Renderer) -> list[Route]:
     """The pages."""
 
     async def pick(request: Request) -> Response:
-        usable = [recipe for recipe in RECIPES if _fitting(site, recipe)]
+        usable = [recipe for recipe in book().client if _fitting(site, recipe)]
+        kinds = {kind: [recipe for recipe in usable if recipe.kind == kind] for kind in _kinds(usable)}
         return renderer.answer(
             request,
             "connect",
             lambda: [{"client": recipe.slug, "name": recipe.name} for recipe in usable],
-            recipes=usable,
+            kinds=kinds,
+            unreachable=book().unreachable,
             enabled=site.enabled,
         )
 
@@ -58,18 +66,20 @@ def routes(site: Site, renderer: Renderer) -> list[Route]:
         if choice is None:
             return RedirectResponse("/connect", 303)
         base = f"{address(site, request)}/api/v2/ai-gateway"
-        steps = choice.recipe.filled(base=base, provider=choice.provider, token=token or PLACEHOLDER)
+        steps = choice.way.filled(base=base, provider=choice.provider, token=token or PLACEHOLDER, own=choice.own)
         return renderer.answer(
             request,
             "connect_client",
             lambda: {
                 "client": choice.recipe.name,
                 "provider": choice.provider,
+                "own_key": choice.own,
                 "steps": [{"where": step.where, "lines": step.lines} for step in steps],
             },
             status=status,
             choice=choice,
             steps=steps,
+            note=choice.way.own_note if choice.own else choice.way.note,
             token=token,
             key=token.partition("-")[0],
             **view,
@@ -106,16 +116,32 @@ def routes(site: Site, renderer: Renderer) -> list[Route]:
 
 def _chosen(site: Site, request: Request) -> Choice | None:
     slug = request.path_params["client"]
-    recipe = next((recipe for recipe in RECIPES if recipe.slug == slug), None)
+    recipe = next((recipe for recipe in book().client if recipe.slug == slug), None)
     if recipe is None:
         raise HTTPException(404, "There are no lines for such a client.")
     fitting = _fitting(site, recipe)
+    if not fitting:
+        return None
     asked = request.query_params.get("provider", "")
-    return Choice(recipe, asked if asked in fitting else fitting[0], fitting) if fitting else None
+    provider = asked if asked in fitting else next(iter(fitting))
+    way = fitting[provider]
+    may_own = bool(way.own) and site.allow_byok
+    own = may_own and request.query_params.get("key") == "own"
+    return Choice(recipe, way, provider, list(fitting), own, may_own)
 
 
-def _fitting(site: Site, recipe: Recipe) -> list[str]:
-    return [provider.name for provider in site.providers.values() if provider.type is recipe.speaks]
+def _fitting(site: Site, recipe: Recipe) -> dict[str, Way]:
+    """How the client gets to each provider that it can use, by the provider's name."""
+    found = {provider.name: recipe.way_to(_kind(provider)) for provider in site.providers.values()}
+    return {name: way for name, way in found.items() if way is not None}
+
+
+def _kind(provider: Provider) -> str:
+    return "chatgpt" if urlsplit(provider.origin).hostname == "chatgpt.com" else provider.type.value
+
+
+def _kinds(recipes: list[Recipe]) -> list[str]:
+    return list(dict.fromkeys(recipe.kind for recipe in recipes))
 
 
 def _first(row: Row | None) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from aigateway.accounts import roles
 from aigateway.accounts.roles import Permission
 from aigateway.store.activity import Activity, activity
 from aigateway.store.times import rfc3339
+from aigateway.web import wording
 from aigateway.web.rendering import Renderer
 from aigateway.web.site import Notice, Site
 
@@ -51,6 +52,8 @@ class Chart:
 
     title: str
     total: int
+    said: str
+    """The same in words."""
     bars: list[Bar]
     bad: bool = False
     """Whether more of it is worse."""
@@ -85,6 +88,7 @@ def routes(site: Site, renderer: Renderer) -> list[Route]:
             sees_all=sees_all,
             spans=_SPANS,
             span_name=span_name,
+            step=span.step,
         )
 
     return [Route("/", show, methods=["GET"])]
@@ -102,11 +106,17 @@ def _charts(found: Activity) -> list[Chart]:
     tokens = [bucket.input_tokens + bucket.output_tokens for bucket in buckets]
     starts = [bucket.start for bucket in buckets]
     return [
-        Chart("Requests", found.requests, _bars(starts, [bucket.requests for bucket in buckets])),
-        Chart("Tokens", sum(tokens), _bars(starts, tokens)),
-        Chart("People", found.people, _bars(starts, [bucket.people for bucket in buckets])),
-        Chart("Failures", found.failures, _bars(starts, [bucket.failures for bucket in buckets]), bad=True),
+        _chart("Requests", found.requests, starts, [bucket.requests for bucket in buckets]),
+        _chart("Tokens", sum(tokens), starts, tokens),
+        _chart("People", found.people, starts, [bucket.people for bucket in buckets]),
+        _chart("Failures", found.failures, starts, [bucket.failures for bucket in buckets], bad=True),
     ]
+
+
+def _chart(title: str, total: int, starts: list[datetime], values: list[int], *, bad: bool = False) -> Chart:
+    most = max(values)
+    peak = f", most of them from {wording.moment(starts[values.index(most)])} on: {most:,}" if most else ""
+    return Chart(title, total, f"{title}: {total:,}{peak}", _bars(starts, values), bad)
 
 
 def _bars(starts: list[datetime], values: list[int]) -> list[Bar]:

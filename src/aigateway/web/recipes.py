@@ -1,182 +1,67 @@
-"""How each client is told to use the gateway (control-plane spec 11). Data, with places for what differs.
-
-In the lines `$URL` is where the gateway serves the provider, and `$TOKEN` the token.
-"""
+"""How each client is told to use the gateway (control-plane spec 11), from the data in `recipes.toml`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from functools import cache
+from importlib import resources
 
-from aigateway.settings.providers import ProviderType
-
-_OPENAI, _ANTHROPIC = ProviderType.OPENAI, ProviderType.ANTHROPIC
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Lines to copy, and where they go."""
 
     where: str
     lines: str
 
 
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """A client, a kind of provider, and what to do."""
+class Way(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a client is told for providers of one kind."""
+
+    speaks: str
+    steps: tuple[Step, ...]
+    note: str = ""
+    own: tuple[Step, ...] = ()
+    """For people with a key or a login of their own; empty where the client cannot."""
+    own_note: str = ""
+
+    def filled(self, *, base: str, provider: str, token: str, own: bool) -> list[Step]:
+        """The steps with everything in its place."""
+        url = f"{base}/{provider}"
+        chosen = self.own if own else self.steps
+        return [Step(step.where, step.lines.replace("$URL", url).replace("$TOKEN", token)) for step in chosen]
+
+
+class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A client."""
 
     slug: str
     name: str
-    speaks: ProviderType
-    steps: tuple[Step, ...]
-    note: str = ""
+    kind: str
+    """Where it runs."""
+    way: tuple[Way, ...]
 
-    def filled(self, *, base: str, provider: str, token: str) -> list[Step]:
-        """The steps with everything in its place."""
-        url = f"{base}/{provider}"
-        return [Step(step.where, step.lines.replace("$URL", url).replace("$TOKEN", token)) for step in self.steps]
+    def way_to(self, kind: str) -> Way | None:
+        """What it is told for a kind of provider; None when it does not speak as that does."""
+        return next((way for way in self.way if way.speaks == kind), None)
 
 
-_SHELL = "In the shell"
+class Unreachable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Clients that cannot use the gateway."""
 
-RECIPES: tuple[Recipe, ...] = (
-    Recipe(
-        "claude-code",
-        "Claude Code",
-        _ANTHROPIC,
-        (Step(_SHELL, "export ANTHROPIC_BASE_URL=$URL\nexport ANTHROPIC_AUTH_TOKEN=$TOKEN\nclaude"),),
-        "Unset ANTHROPIC_API_KEY if it is set.",
-    ),
-    Recipe(
-        "codex",
-        "Codex",
-        _OPENAI,
-        (
-            Step(
-                "In ~/.codex/config.toml",
-                'model_provider = "aigateway"\n\n[model_providers.aigateway]\nname = "AI Gateway"\n'
-                'base_url = "$URL/v1"\nenv_key = "OPENAI_API_KEY"\nwire_api = "responses"',
-            ),
-            Step(_SHELL, "export OPENAI_API_KEY=$TOKEN\ncodex"),
-        ),
-    ),
-    Recipe(
-        "opencode",
-        "OpenCode (Anthropic)",
-        _ANTHROPIC,
-        (
-            Step(
-                "In opencode.json",
-                '{\n  "$schema": "https://opencode.ai/config.json",\n  "provider": {\n    "anthropic": {\n'
-                '      "options": { "baseURL": "$URL/v1", "apiKey": "$TOKEN" }\n    }\n  }\n}',
-            ),
-        ),
-    ),
-    Recipe(
-        "opencode-openai",
-        "OpenCode (OpenAI)",
-        _OPENAI,
-        (
-            Step(
-                "In opencode.json",
-                '{\n  "$schema": "https://opencode.ai/config.json",\n  "provider": {\n    "openai": {\n'
-                '      "options": { "baseURL": "$URL/v1", "apiKey": "$TOKEN" }\n    }\n  }\n}',
-            ),
-        ),
-    ),
-    Recipe(
-        "cline",
-        "Cline, Roo Code, Kilo Code",
-        _OPENAI,
-        (
-            Step("API provider", "OpenAI Compatible"),
-            Step("Base URL", "$URL/v1"),
-            Step("API key", "$TOKEN"),
-        ),
-    ),
-    Recipe(
-        "zed",
-        "Zed",
-        _ANTHROPIC,
-        (
-            Step(
-                "In settings.json",
-                '"language_models": {\n  "anthropic": { "api_url": "$URL" }\n}',
-            ),
-            Step("API key, in the agent panel's settings", "$TOKEN"),
-        ),
-    ),
-    Recipe(
-        "copilot-cli",
-        "Copilot CLI",
-        _OPENAI,
-        (
-            Step(
-                _SHELL,
-                "export COPILOT_PROVIDER_BASE_URL=$URL/v1\nexport COPILOT_PROVIDER_TYPE=openai\n"
-                "export COPILOT_PROVIDER_API_KEY=$TOKEN\nexport COPILOT_MODEL=gpt-5.5\ncopilot",
-            ),
-        ),
-    ),
-    Recipe(
-        "goose",
-        "Goose",
-        _OPENAI,
-        (Step(_SHELL, "export OPENAI_HOST=$URL\nexport OPENAI_API_KEY=$TOKEN\ngoose session"),),
-    ),
-    Recipe(
-        "qwen-code",
-        "Qwen Code",
-        _OPENAI,
-        (Step(_SHELL, "export OPENAI_BASE_URL=$URL/v1\nexport OPENAI_API_KEY=$TOKEN\nqwen --auth-type openai"),),
-    ),
-    Recipe(
-        "jetbrains",
-        "JetBrains AI Assistant",
-        _OPENAI,
-        (Step("OpenAI-compatible provider, URL", "$URL/v1"), Step("API key", "$TOKEN")),
-    ),
-    Recipe(
-        "openai-sdk",
-        "OpenAI SDK",
-        _OPENAI,
-        (Step("In Python", 'from openai import OpenAI\n\nclient = OpenAI(base_url="$URL/v1", api_key="$TOKEN")'),),
-    ),
-    Recipe(
-        "anthropic-sdk",
-        "Anthropic SDK",
-        _ANTHROPIC,
-        (
-            Step(
-                "In Python",
-                'from anthropic import Anthropic\n\nclient = Anthropic(base_url="$URL", auth_token="$TOKEN")',
-            ),
-        ),
-    ),
-    Recipe(
-        "curl",
-        "curl (OpenAI)",
-        _OPENAI,
-        (
-            Step(
-                _SHELL,
-                "curl -N $URL/v1/chat/completions \\\n  -H 'Authorization: Bearer $TOKEN' "
-                "-H 'Content-Type: application/json' \\\n"
-                '  -d \'{"model": "gpt-5.5", "stream": true, "messages": [{"role": "user", "content": "Hello"}]}\'',
-            ),
-        ),
-    ),
-    Recipe(
-        "curl-anthropic",
-        "curl (Anthropic)",
-        _ANTHROPIC,
-        (
-            Step(
-                _SHELL,
-                "curl -N $URL/v1/messages \\\n  -H 'X-Api-Key: $TOKEN' -H 'Anthropic-Version: 2023-06-01' "
-                "-H 'Content-Type: application/json' \\\n"
-                '  -d \'{"model": "claude-sonnet-4-6", "max_tokens": 99, "stream": true, '
-                '"messages": [{"role": "user", "content": "Hello"}]}\'',
-            ),
-        ),
-    ),
-)
+    names: str
+    why: str
+
+
+class Book(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All of them."""
+
+    client: tuple[Recipe, ...]
+    unreachable: tuple[Unreachable, ...]
+
+
+@cache
+def book() -> Book:
+    """What `recipes.toml` says."""
+    text = resources.files("aigateway.web").joinpath("recipes.toml").read_bytes()
+    return msgspec.toml.decode(text, type=Book)

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 STAMP := $(VENV)/.synced
 
-.PHONY: help run test check format lock clean
+.PHONY: help run test check bench format lock clean
 
 help: ## show the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -29,6 +29,9 @@ check: $(STAMP) ## lint, types, import rules
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
+
+bench: $(STAMP) ## measure what the gateway costs beside a plain proxy
+	@$(BIN)/python -m benchmarks.bench $(ARGS)
 
 format: $(STAMP) ## format the code and mend what lint can mend
 	@$(BIN)/ruff format .

@@ -109,7 +109,7 @@ async def test_a_session_key_can_be_made_besides(client, owner):
         ("POST", "/api/v2/users", {"json": {"username": 7}}, "username"),
         ("POST", "/api/v2/users", {"json": FIRST | {"username": "a b"}}, "username"),
         ("POST", "/api/v2/users", {"json": FIRST | {"roles": ["root"]}}, "roles"),
-        ("POST", "/api/v2/users", {"json": FIRST | {"login_type": "oidc"}}, "login_type"),
+        ("POST", "/api/v2/users", {"json": FIRST | {"login_type": "github"}}, "login_type"),
         ("POST", "/api/v2/users/me/keys/tokens", {"json": {"lifetime": -1}}, "lifetime"),
         ("POST", "/api/v2/users/me/keys/tokens", {"json": {"lifetime": 10**30}}, "lifetime"),
         ("POST", "/api/v2/users/me/keys/tokens", {"json": {"lifetime": 2**62}}, "lifetime"),
@@ -157,3 +157,49 @@ async def test_what_is_not_there_and_what_is_not_done(client, owner):
 
 async def test_anyone_may_know_the_version(client):
     assert (await client.get("/api/v2/buildinfo")).json() == {"version": __version__}
+
+
+async def test_passwords_are_changed_by_those_who_may(client, world, owner):
+    await client.post("/api/v2/users", headers=owner, json=FIRST)
+    signed_in = await client.post("/api/v2/users/login", json={"email": "ann@example.com", "password": "correct horse"})
+    ann = {"Coder-Session-Token": signed_in.json()["session_token"]}
+    for body, status in (
+        ({"password": "battery staple"}, 400),
+        ({"password": "short", "old_password": "correct horse"}, 400),
+        ({"password": "battery staple", "old_password": "correct horse"}, 204),
+    ):
+        assert (await client.put("/api/v2/users/me/password", headers=ann, json=body)).status_code == status
+    assert (
+        await client.put("/api/v2/users/owner/password", headers=ann, json={"password": "battery staple"})
+    ).status_code == 404
+    reset = await client.put("/api/v2/users/ann/password", headers=owner, json={"password": "staple battery"})
+    assert reset.status_code == 204
+    assert (await client.get("/api/v2/users/me", headers=ann)).status_code == 401
+    guesses = [
+        (
+            await client.put(
+                "/api/v2/users/me/password", headers=owner, json={"password": "x" * 9, "old_password": "guess"}
+            )
+        ).status_code
+        for _ in range(7)
+    ]
+    assert guesses[:5] == [400] * 5
+    assert 429 in guesses[5:]
+
+
+async def test_accounts_for_openid_connect_await_their_people(client, owner):
+    body = {"username": "grace", "email": "grace@example.com", "login_type": "oidc"}
+    made = await client.post("/api/v2/users", headers=owner, json=body)
+    assert (made.status_code, made.json()["login_type"], made.json()["status"]) == (201, "oidc", "dormant")
+    for wrong in ({"password": "correct horse"}, {"service_account": True}, {"login_type": "github"}):
+        other = body | {"username": "other", "email": "other@example.com"} | wrong
+        assert (await client.post("/api/v2/users", headers=owner, json=other)).status_code == 400
+
+
+async def test_everybody_may_ask_how_to_sign_in(client):
+    answer = await client.get("/api/v2/users/authmethods")
+    assert answer.json() == {
+        "password": {"enabled": True},
+        "github": {"enabled": False},
+        "oidc": {"enabled": False, "signInText": "", "iconUrl": ""},
+    }

@@ -77,3 +77,21 @@ def test_without_a_url_it_says_what_to_type(cli):
     result = cli(login.command)
     assert result.exit_code == 2
     assert "aigateway login https://" in result.output
+
+
+def test_where_people_sign_in_by_openid_connect_a_page_makes_the_session(cli, gateway):
+    methods = {"password": {"enabled": True}, "oidc": {"enabled": True, "signInText": "Corp", "iconUrl": ""}}
+    gateway.answers["GET", "/api/v2/users/authmethods"] = (200, methods)
+    result = cli(login.command, gateway.url, stdin=f"{TOKEN}\n")
+    assert result.exit_code == 0, result.output
+    assert f"{gateway.url}/cli-auth" in result.stderr
+    assert TOKEN not in result.output
+    assert stored_login.load().token == TOKEN
+    assert not any(path == "/api/v2/users/login" for _, path, _, _ in gateway.asked)
+
+
+def test_a_password_still_does_it_where_it_is_asked_for(cli, gateway):
+    gateway.answers["GET", "/api/v2/users/authmethods"] = (200, {"oidc": {"enabled": True}})
+    result = cli(login.command, gateway.url, "--email", "a@example.com", stdin="secret word\n")
+    assert result.exit_code == 0, result.output
+    assert stored_login.load().token == TOKEN

@@ -74,3 +74,19 @@ def test_roles(signed_in, gateway):
 def test_delete(signed_in, gateway):
     assert signed_in(users.command, "delete", "ada").exit_code == 0
     assert gateway.asked[-1][0] == "DELETE"
+
+
+def test_somebody_gets_a_new_password_which_is_shown_once(signed_in, gateway):
+    gateway.answers["PUT", "/api/v2/users/ada/password"] = (204, b"")
+    result = signed_in(users.command, "reset-password", "ada")
+    assert result.exit_code == 0, result.output
+    new = gateway.asked[-1][2]["password"]
+    assert result.stdout == f"Password: {new}\n"
+    assert "wish" not in signed_in(users.command, "reset-password", "ada", "-p", "wish-word").output
+    assert gateway.asked[-1][2] == {"password": "wish-word"}
+
+
+def test_somebody_who_signs_in_elsewhere_needs_no_password(signed_in, gateway):
+    result = signed_in(users.command, "create", "-u", "grace", "-e", "g@example.com", "--login-type", "oidc")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert gateway.asked[-1][2] == {"username": "grace", "email": "g@example.com", "login_type": "oidc"}

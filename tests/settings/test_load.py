@@ -65,6 +65,8 @@ def test_defaults(operator):
         logging=LoggingSettings(human="/dev/stderr", json="", stackdriver="", filter=()),
         metrics=MetricsSettings(enabled=False, address=Address("127.0.0.1", 2112)),
         tracing=TracingSettings(enabled=False, honeycomb_api_key=None, capture_logs=False),
+        oidc=None,
+        disable_password_auth=False,
         data_dir=Path("/data/aigateway"),
         postgres_url=None,
         external_token_encryption_keys=(),

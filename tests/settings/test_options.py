@@ -9,6 +9,7 @@ SECTIONS = {
     "http": model.HttpSettings,
     "gateway": model.GatewaySettings,
     "tokens": model.TokenSettings,
+    "oidc": model.OidcSettings,
     "logging": model.LoggingSettings,
     "metrics": model.MetricsSettings,
     "tracing": model.TracingSettings,

@@ -18,6 +18,12 @@ SAMPLES = {
     "folder": "/state/null",
     "regex": r'a{1,2}"\d',
     "header": "X-Who",
+    "text": "what it says",
+    "words": "openid",
+    "names": "Gateway, all of it",
+    "domains": "example.com",
+    "roles": "auditor",
+    "json": '{"admins": "owner"}',
     "secret": "sk-hidden-0123456789",
     "keys": "c2staGlkZGVuLTAxMjM0NTY3ODktMDEyMzQ1Njc4OTA=",
     "database": "postgresql://ann:sk-hidden-0123456789@db.example.com/aigateway",
@@ -41,6 +47,10 @@ SECRETS = {
 }
 
 
+LEFT_OUT = {"config", "anthropic.key", "oidc.client_secret_file"}
+"""What contradicts others."""
+
+
 def written(loaded):
     return written_config(loaded.resolved, loaded.settings.providers)
 
@@ -50,7 +60,7 @@ def everything_set(source):
     values = {}
     for option in OPTIONS:
         name = getattr(option.names, source)
-        if name and not option.ignored and option.field not in {"config", "anthropic.key"}:
+        if name and not option.ignored and option.field not in LEFT_OUT:
             text = ON_BEDROCK.get(option.field) or SAMPLES[option.kind.metavar]
             if option.field.startswith("gateway.actor_header"):
                 text += option.field.rpartition("_")[2]

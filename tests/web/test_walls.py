@@ -17,6 +17,8 @@ EVERYBODYS = [
     "/connect/claude-code",
     "/connect/received/abcdefghij",
     "/tokens",
+    "/account",
+    "/cli-auth",
 ]
 PAGES = {
     **{path: {"member", "auditor", "user-admin", "owner"} for path in EVERYBODYS},
@@ -27,7 +29,16 @@ PAGES = {
     "/people": {"auditor", "user-admin", "owner"},
     "/providers": {"auditor", "owner"},
 }
-FORMS = ["/signout", "/tokens", "/tokens/remove", "/connect/codex", "/people", "/people/ann/suspend"]
+FORMS = [
+    "/signout",
+    "/account/password",
+    "/cli-auth",
+    "/tokens",
+    "/tokens/remove",
+    "/connect/codex",
+    "/people",
+    "/people/ann/suspend",
+]
 
 
 def without_times(html):

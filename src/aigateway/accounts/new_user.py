@@ -13,6 +13,9 @@ from aigateway.accounts.passwords import check_strength
 from aigateway.store.users import User
 
 USERNAME = re.compile(r"[A-Za-z0-9]+(-[A-Za-z0-9]+)*")
+LONGEST_NAME = 128
+PASSWORD, OIDC, NONE = "password", "oidc", "none"
+"""How somebody signs in: with a password, with OpenID Connect, or never, as service accounts do."""
 _EMAIL = re.compile(r"[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+")
 _RESERVED = frozenset({"me", "first", "login", "logout"})
 """Words that stand in a path where a username may stand."""
@@ -21,6 +24,8 @@ _RESERVED = frozenset({"me", "first", "login", "logout"})
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewUser:
     """A user who is to be created: a person with an address and a password, or a service account with neither.
+
+    Somebody who is to sign in with OpenID Connect has an address and no password.
 
     Raises:
         Invalid: a field cannot be used.
@@ -32,6 +37,8 @@ class NewUser:
     name: str = ""
     roles: tuple[str, ...] = ()
     is_service_account: bool = False
+    login_type: str = PASSWORD
+    """`password` or `oidc`; that of a service account is always `none`."""
     status: str = "dormant"
     """`dormant` until the first sign-in, or `active`. Service accounts, which never sign in, are always active."""
 
@@ -42,8 +49,10 @@ class NewUser:
                 "A username has 1 to 32 letters, digits and single hyphens between them, and is not one of "
                 f"{', '.join(sorted(_RESERVED))}.",
             )
-        if len(self.name) > 128 or not self.name.isprintable():
-            raise Invalid("name", "A name has at most 128 printable characters.")
+        if len(self.name) > LONGEST_NAME or not self.name.isprintable():
+            raise Invalid("name", f"A name has at most {LONGEST_NAME} printable characters.")
+        if self.login_type not in {PASSWORD, OIDC}:
+            raise Invalid("login_type", "A person signs in by password or oidc.")
         if self.status not in {"dormant", "active"}:
             raise Invalid("user_status", "A new user is dormant or active.")
         object.__setattr__(self, "roles", roles.checked(self.roles))
@@ -59,9 +68,12 @@ class NewUser:
             raise Invalid("password", "A service account has no password; give it a token instead.")
 
     def _check_person(self) -> None:
-        if len(self.email) > 254 or not _EMAIL.fullmatch(self.email):
+        if not is_email(self.email):
             raise Invalid("email", "An e-mail address is needed, such as ann@example.com.")
-        check_strength(self.password)
+        if self.login_type == PASSWORD:
+            check_strength(self.password)
+        elif self.password:
+            raise Invalid("password", "Whoever signs in with OpenID Connect has no password here.")
 
     def at(self, now: datetime) -> User:
         """The user to insert."""
@@ -73,7 +85,7 @@ class NewUser:
             avatar_url="",
             status="active" if self.is_service_account else self.status,
             roles=self.roles,
-            login_type="none" if self.is_service_account else "password",
+            login_type=NONE if self.is_service_account else self.login_type,
             is_system=False,
             is_service_account=self.is_service_account,
             last_seen_at=None,
@@ -84,3 +96,8 @@ class NewUser:
     def as_first(self) -> NewUser:
         """The same person as an active owner."""
         return replace(self, roles=(roles.Role.OWNER,), status="active")
+
+
+def is_email(text: str) -> bool:
+    """Whether it may be somebody's e-mail address."""
+    return len(text) <= 254 and _EMAIL.fullmatch(text) is not None

@@ -17,7 +17,7 @@ from aigateway.accounts.authenticate import Authenticator
 from aigateway.accounts.errors import Conflict, Missing, Refused
 from aigateway.accounts.new_user import USERNAME, NewUser
 from aigateway.accounts.roles import Permission, Role
-from aigateway.store import api_keys, external_auth, users
+from aigateway.store import api_keys, external_auth, user_links, users
 from aigateway.store.engine import Store
 from aigateway.store.tables import api_keys as key_table
 from aigateway.store.times import utc_now
@@ -164,6 +164,7 @@ class People:
             if changes.get("deleted"):
                 api_keys.remove(connection, key_table.c.user_id == user.id)
                 external_auth.remove_all(connection, user.id)
+                user_links.remove(connection, user.id)
             return user
 
         user = await self.store.write(change)

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from aigateway.accounts.authenticate import Authenticator
 from aigateway.accounts.keys import Keys, Lifetimes
+from aigateway.accounts.password_change import PasswordChange
 from aigateway.accounts.people import People
 from aigateway.accounts.sign_in import SignIn
 from aigateway.store.engine import Store
@@ -14,7 +15,7 @@ from aigateway.store.times import utc_now
 
 
 class Accounts:
-    """Users (`people`), their keys (`keys`) and their sessions (`sign_in`).
+    """Users (`people`), their passwords (`password_change`), keys (`keys`) and sessions (`sign_in`).
 
     Changes are told to `authenticator`, so that they count from the next request on.
     """
@@ -25,8 +26,10 @@ class Accounts:
         authenticator: Authenticator,
         limits: Lifetimes,
         *,
+        passwords_of_owners_only: bool = False,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self.people = People(store, authenticator, clock)
+        self.password_change = PasswordChange(store, authenticator, self.people)
         self.keys = Keys(store, authenticator, self.people, limits, clock)
-        self.sign_in = SignIn(store, authenticator, limits.session_duration, clock)
+        self.sign_in = SignIn(store, authenticator, limits.session_duration, clock, passwords_of_owners_only)

@@ -13,6 +13,7 @@ from aigateway.accounts.actor import Actor
 from aigateway.accounts.authenticate import Authenticator
 from aigateway.accounts.errors import NotSignedIn
 from aigateway.accounts.keys import SESSION, issue
+from aigateway.accounts.roles import Role
 from aigateway.store import api_keys, users
 from aigateway.store.engine import Store
 from aigateway.store.tables import api_keys as key_table
@@ -28,6 +29,8 @@ class SignIn:
     authenticator: Authenticator
     session_duration: timedelta
     clock: Callable[[], datetime] = utc_now
+    owners_only: bool = False
+    """Whether nobody else may use a password (--disable-password-auth)."""
 
     async def login(self, email: str, password: str) -> str:
         """Open a session and return its token. The first sign-in makes a dormant user active.
@@ -51,6 +54,10 @@ class SignIn:
         user, now = users.by_id(connection, user_id), self.clock()
         if user is None or user.status == "suspended":
             raise NotSignedIn("This account is suspended. Ask an owner to activate it.")
+        if self.owners_only and Role.OWNER not in user.roles:
+            raise NotSignedIn(
+                "Passwords are accepted from owners only here (--disable-password-auth). Sign in otherwise."
+            )
         users.change(connection, user.id, {"status": "active", "last_seen_at": now})
         return issue(connection, user.id, login_type=SESSION, lifetime=self.session_duration, now=now)
 

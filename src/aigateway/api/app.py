@@ -15,7 +15,12 @@ from aigateway.store.engine import Store
 
 
 def create_api(
-    *, accounts: Accounts, authenticator: Authenticator, store: Store, statuses: providers.Statuses
+    *,
+    accounts: Accounts,
+    authenticator: Authenticator,
+    store: Store,
+    statuses: providers.Statuses,
+    oidc_text: str | None = None,
 ) -> ASGIApp:
     """Everything under `/api/v2` but the data plane.
 
@@ -26,11 +31,14 @@ def create_api(
         authenticator: tells whose token it is.
         store: where the record is.
         statuses: tells how the providers do.
+        oidc_text: what signing in by OpenID Connect is called; None where nobody can.
     """
-    return Guard(create_routes(accounts=accounts, store=store, statuses=statuses), authenticator)
+    return Guard(create_routes(accounts=accounts, store=store, statuses=statuses, oidc_text=oidc_text), authenticator)
 
 
-def create_routes(*, accounts: Accounts, store: Store, statuses: providers.Statuses) -> FastAPI:
+def create_routes(
+    *, accounts: Accounts, store: Store, statuses: providers.Statuses, oidc_text: str | None = None
+) -> FastAPI:
     """The routes, without the guard that they rely on."""
     # The framework's pages of documentation load scripts from elsewhere, which an isolated network does not have.
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, responses=documents.REFUSALS)
@@ -41,7 +49,7 @@ def create_routes(*, accounts: Accounts, store: Store, statuses: providers.Statu
     async def build_info() -> dict[str, str]:
         return {"version": __version__}
 
-    app.include_router(users.router(accounts, Throttle()), tags=["Users"], responses=documents.ACCOUNTS)
+    app.include_router(users.router(accounts, Throttle(), oidc_text), tags=["Users"], responses=documents.ACCOUNTS)
     app.include_router(keys.router(accounts), tags=["Tokens"], responses=documents.ACCOUNTS)
     for routes in (
         export.router(store, accounts.people),

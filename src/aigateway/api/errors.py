@@ -11,13 +11,24 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from aigateway.accounts.errors import AccountError, Conflict, Invalid, Missing, NotSignedIn, Refused
+from aigateway.accounts.errors import (
+    AccountError,
+    Conflict,
+    Invalid,
+    Missing,
+    NotSignedIn,
+    ProviderFailed,
+    Refused,
+    SignInFailed,
+)
 from aigateway.api.search import BadSearch
 from aigateway.store.engine import StoreUnavailable
 
 STATUSES: dict[type[AccountError], int] = {
     Invalid: 400,
     NotSignedIn: 401,
+    SignInFailed: 403,
+    ProviderFailed: 502,
     Refused: 403,
     Missing: 404,
     Conflict: 409,

@@ -21,6 +21,7 @@ _log = get_logger("api")
 PUBLIC = frozenset(
     {
         ("GET", "/api/v2/buildinfo"),
+        ("GET", "/api/v2/users/authmethods"),
         ("GET", "/api/v2/users/first"),
         ("POST", "/api/v2/users/first"),
         ("POST", "/api/v2/users/login"),

@@ -10,7 +10,8 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
 from aigateway.accounts.errors import Invalid, NotSignedIn
-from aigateway.accounts.new_user import NewUser
+from aigateway.accounts.new_user import OIDC, PASSWORD, NewUser
+from aigateway.accounts.people import ME
 from aigateway.accounts.service import Accounts
 from aigateway.api import shapes
 from aigateway.api.asking import Cursor, Limit, Offset, SignedIn, Text
@@ -49,9 +50,9 @@ class WantedUser(BaseModel):
 
     def checked(self) -> NewUser:
         """The same as the accounts know it."""
-        expected = "none" if self.service_account else "password"
-        if self.login_type not in {"", expected}:
-            raise Invalid("login_type", f'The login type is "{expected}" here; others are not supported.')
+        possible = ("none",) if self.service_account else (PASSWORD, OIDC)
+        if self.login_type not in {"", *possible}:
+            raise Invalid("login_type", f"The login type is {' or '.join(possible)} here; others are not supported.")
         return NewUser(
             username=self.username,
             email=self.email,
@@ -59,8 +60,16 @@ class WantedUser(BaseModel):
             name=self.name,
             roles=tuple(self.roles),
             is_service_account=self.service_account,
+            login_type=self.login_type if self.login_type == OIDC else PASSWORD,
             status=self.user_status or "dormant",
         )
+
+
+class Password(BaseModel):
+    """A password that a user is to have; whoever changes their own says the old one too."""
+
+    password: Text
+    old_password: Text = ""
 
 
 class Roles(BaseModel):
@@ -69,10 +78,12 @@ class Roles(BaseModel):
     roles: list[Text]
 
 
-def router(accounts: Accounts, throttle: Throttle) -> APIRouter:
-    """The routes."""
+def router(accounts: Accounts, throttle: Throttle, oidc_text: str | None) -> APIRouter:
+    """The routes; `oidc_text` is what signing in by OpenID Connect is called, None where nobody can."""
     routes = APIRouter(prefix="/api/v2/users")
     _add_sign_in(routes, accounts, throttle)
+    _add_passwords(routes, accounts, throttle)
+    _add_methods(routes, accounts, oidc_text)
     _add_users(routes, accounts)
     return routes
 
@@ -94,8 +105,7 @@ def _add_sign_in(routes: APIRouter, accounts: Accounts, throttle: Throttle) -> N
     async def login(request: Request, body: Login) -> JSONResponse:
         key = (request.client.host if request.client else "", body.email[:254].lower())
         if wait := throttle.attempt(key):
-            seconds = str(math.ceil(wait))
-            return refusal(429, f"Too many tries. Wait {seconds} s.", headers={"Retry-After": seconds})
+            return _too_many(wait)
         try:
             token = await accounts.sign_in.login(body.email, body.password)
         except NotSignedIn as error:
@@ -109,6 +119,32 @@ def _add_sign_in(routes: APIRouter, accounts: Accounts, throttle: Throttle) -> N
         answer = JSONResponse({"message": "You are signed out."})
         answer.delete_cookie(SESSION_COOKIE)
         return answer
+
+
+def _add_passwords(routes: APIRouter, accounts: Accounts, throttle: Throttle) -> None:
+    @routes.put("/{user}/password", status_code=204, response_class=Response)
+    async def set_password(actor: SignedIn, user: str, body: Password) -> Response:
+        own = user == ME or user in {actor.user_id, actor.username}
+        if own and (wait := throttle.attempt(actor.user_id)):
+            return _too_many(wait)
+        await accounts.password_change.change(actor, user, body.password, body.old_password)
+        throttle.succeeded(actor.user_id)
+        return Response(status_code=204)
+
+
+def _add_methods(routes: APIRouter, accounts: Accounts, oidc_text: str | None) -> None:
+    @routes.get("/authmethods")
+    async def list_methods() -> dict[str, Any]:
+        return {
+            "password": {"enabled": not accounts.sign_in.owners_only},
+            "github": {"enabled": False},
+            "oidc": {"enabled": oidc_text is not None, "signInText": oidc_text or "", "iconUrl": ""},
+        }
+
+
+def _too_many(wait: float) -> JSONResponse:
+    seconds = str(math.ceil(wait))
+    return refusal(429, f"Too many tries. Wait {seconds} s.", headers={"Retry-After": seconds})
 
 
 def _add_users(routes: APIRouter, accounts: Accounts) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aigateway.accounts.service import Accounts
 from aigateway.app.asgi import Asgi
 from aigateway.app.services import Services
 from aigateway.settings.model import Settings
+
+if TYPE_CHECKING:
+    from aigateway.web.site import Oidc
 
 
 def control_plane(settings: Settings, services: Services) -> Asgi:
@@ -16,19 +19,27 @@ def control_plane(settings: Settings, services: Services) -> Asgi:
     from aigateway.app.attention import notices  # noqa: PLC0415 - knows pages
     from aigateway.web.app import create_web  # noqa: PLC0415 - slow to import
     from aigateway.web.site import Site  # noqa: PLC0415 - knows pages
+    from aigateway.web.walls import OIDC_CALLBACK  # noqa: PLC0415 - the same
 
-    accounts = Accounts(services.store, services.authenticator, settings.tokens)
+    accounts = Accounts(
+        services.store,
+        services.authenticator,
+        settings.tokens,
+        passwords_of_owners_only=settings.disable_password_auth,
+    )
     api: Asgi = create_api(
         accounts=accounts,
         authenticator=services.authenticator,
         store=services.store,
         statuses=services.provider_states.statuses,
+        oidc_text=settings.oidc.sign_in_text if settings.oidc else None,
     )
     site = Site(
         accounts=accounts,
         authenticator=services.authenticator,
         store=services.store,
         providers=services.providers,
+        oidc=_oidc(settings, services),
         access_url=settings.http.access_url,
         enabled=settings.gateway.enabled,
         allow_byok=settings.gateway.allow_byok,
@@ -38,6 +49,29 @@ def control_plane(settings: Settings, services: Services) -> Asgi:
     web: Asgi = create_web(site)
 
     async def both(scope: Any, receive: Any, send: Any) -> None:
-        await (api if scope["path"].startswith("/api/") else web)(scope, receive, send)
+        is_rest = scope["path"].startswith("/api/") and scope["path"] != OIDC_CALLBACK
+        await (api if is_rest else web)(scope, receive, send)
 
     return both
+
+
+def _oidc(settings: Settings, services: Services) -> Oidc | None:
+    """Signing in at the operator's OpenID provider, which is not asked before somebody does."""
+    oidc = settings.oidc
+    if oidc is None:
+        return None
+    from aigateway.accounts.linked_sign_in import LinkedSignIn, SignUps  # noqa: PLC0415 - seldom configured
+    from aigateway.accounts.oidc.flow import OpenIdConnect  # noqa: PLC0415 - with libraries that only it needs
+    from aigateway.web.site import Oidc  # noqa: PLC0415 - knows pages
+    from aigateway.web.walls import OIDC_CALLBACK  # noqa: PLC0415 - the same
+
+    return Oidc(
+        flow=OpenIdConnect(oidc, f"{settings.http.access_url}{OIDC_CALLBACK}"),
+        people=LinkedSignIn(
+            services.store,
+            services.authenticator,
+            settings.tokens.session_duration,
+            SignUps(oidc.allow_signups, oidc.signups_disabled_text),
+        ),
+        text=oidc.sign_in_text,
+    )

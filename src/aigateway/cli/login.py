@@ -45,12 +45,17 @@ def command(
 ) -> None:
     """Sign in to the gateway at URL and remember the session; `login token` prints the session's token.
 
+    Where people sign in with OpenID Connect, a page of the gateway makes a session to paste; with --email a password
+    is asked for instead.
+
     A server that has no user yet gets its first one, who becomes its owner.
     """
     if url == "token":
         click.echo(_current_token())
         return
     client = Client(_url(url))
+    if token is None and not email and not password_stdin and not first_user_username:
+        token = _token_of_browser(client)
     if token is None:
         if _has_users(client):
             person = _ask_person(email, from_stdin=password_stdin)
@@ -82,6 +87,19 @@ def _current_token() -> str:
     if not token:
         raise click.ClickException("You are not signed in. Run `aigateway login <url>`.")
     return token
+
+
+def _token_of_browser(client: Client) -> str | None:
+    """The session that somebody made in a browser; None where a password does it."""
+    try:
+        methods = client.get("users", "authmethods")
+    except RestError:
+        return None  # An older server; whatever else is wrong is told by the next call.
+    if not methods.get("oidc", {}).get("enabled"):
+        return None
+    page = f"{client.url}/cli-auth"
+    click.echo(f"Open this page in a browser, sign in there, and paste what it shows:\n\n  {page}\n", err=True)
+    return str(click.prompt("Session", hide_input=True, err=True)).strip()
 
 
 def _has_users(client: Client) -> bool:

@@ -26,7 +26,7 @@ def command() -> None:
 @click.option("-e", "--email", help="E-mail address (not for service accounts).")
 @click.option("-p", "--password", help="First password; one is made up and printed when none is given.")
 @click.option("-n", "--full-name", help="The person's full name.")
-@click.option("--login-type", type=click.Choice(["password", "none"]), help="How the user signs in.")
+@click.option("--login-type", type=click.Choice(["password", "oidc", "none"]), help="How the user signs in.")
 @click.option("--service-account", is_flag=True, help="A program: no e-mail address, no password, tokens only.")
 def create(
     username: str,
@@ -42,7 +42,7 @@ def create(
     if full_name:
         body["name"] = full_name
     if service_account:
-        if email or password or login_type == "password":
+        if email or password or login_type in {"password", "oidc"}:
             raise click.UsageError("A service account has no e-mail address and no password; leave -e and -p out.")
         body |= {"service_account": True, "login_type": "none"}
     else:
@@ -106,6 +106,18 @@ def edit_roles(user: str, roles: str) -> None:
     wanted = [role.strip() for role in roles.split(",") if role.strip()]
     changed = connect().call("PUT", "users", user, "roles", body={"roles": wanted})
     click.echo(f"User {changed['username']} has the roles: {', '.join(_roles(changed)) or 'none'}.", err=True)
+
+
+@command.command("reset-password")
+@click.argument("user")
+@click.option("-p", "--password", help="The new password; one is made up and printed when none is given.")
+def reset_password(user: str, password: str | None) -> None:
+    """Give somebody else a new password. Their sessions end; their tokens stay."""
+    new = password or secrets.token_urlsafe(15)
+    connect().call("PUT", "users", user, "password", body={"password": new})
+    click.echo(f"User {user} has a new password.", err=True)
+    if not password:
+        click.echo(f"Password: {new}")
 
 
 command.add_command(list_, "ls")

@@ -20,6 +20,7 @@ from aigateway.settings.model import (
     HttpSettings,
     LoggingSettings,
     MetricsSettings,
+    OidcSettings,
     Settings,
     TlsSettings,
     TokenSettings,
@@ -154,6 +155,7 @@ def _settings(
     parts = {
         **values,
         "http.tls": _if_enabled(TlsSettings, "tls", values),
+        "oidc": _section(OidcSettings, "oidc", values) if values["oidc.issuer_url"] else None,
         "gateway.circuit_breaker": _if_enabled(CircuitBreakerSettings, "breaker", values),
     }
     byok = values["gateway.allow_byok"]
@@ -164,6 +166,8 @@ def _settings(
         http=_section(HttpSettings, "http", parts),
         gateway=_section(GatewaySettings, "gateway", parts),
         tokens=_section(TokenSettings, "tokens", parts),
+        oidc=parts["oidc"],
+        disable_password_auth=values["disable_password_auth"],
         logging=_section(LoggingSettings, "logging", parts),
         metrics=_section(MetricsSettings, "metrics", parts),
         tracing=_section(TracingSettings, "tracing", parts),

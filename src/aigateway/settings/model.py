@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -137,6 +138,36 @@ class TokenSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OidcSettings:
+    """How people sign in with OpenID Connect."""
+
+    issuer_url: str
+    """As the operator wrote it."""
+    client_id: str
+    client_secret: Secret | None
+    client_secret_file: Path | None
+    """At most one of the two is set; without either the client is a public one."""
+    scopes: tuple[str, ...]
+    auth_url_params: Mapping[str, str]
+    ignore_userinfo: bool
+    email_domain: tuple[str, ...]
+    """In small letters; empty for any."""
+    ignore_email_verified: bool
+    allow_signups: bool
+    signups_disabled_text: str | None
+    username_field: str
+    name_field: str
+    email_field: str
+    group_field: str | None
+    allowed_groups: tuple[str, ...]
+    """Empty for any; otherwise `group_field` is set."""
+    user_role_field: str | None
+    user_role_mapping: Mapping[str, tuple[str, ...]]
+    user_role_default: tuple[str, ...]
+    sign_in_text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LoggingSettings:
     """Where log lines go. A destination is a file, `/dev/stderr` or `/dev/stdout`; empty is off."""
 
@@ -186,6 +217,10 @@ class Settings:
     http: HttpSettings
     gateway: GatewaySettings
     tokens: TokenSettings
+    oidc: OidcSettings | None
+    """None when the operator names no provider."""
+    disable_password_auth: bool
+    """Whether only owners may sign in with a password."""
     logging: LoggingSettings
     metrics: MetricsSettings
     tracing: TracingSettings

@@ -15,6 +15,7 @@ class Group(StrEnum):
     GATEWAY = "AI Gateway"
     PROVIDERS = "Providers"
     TOOLS = "MCP tools"
+    SIGN_IN = "Sign-in"
     ACCOUNTS = "Sessions and tokens"
     RECORDS = "Records and dumps"
     LOGGING = "Logging"

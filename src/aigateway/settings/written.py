@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -152,6 +153,8 @@ def _text(option: Option, value: object) -> str:
             return format_duration(value)
         case int() if option.kind is kinds.SIZE:
             return format_size(value)
+        case dict():
+            return json.dumps(value)
         case re.Pattern():
             return str(value.pattern)
         case _:

@@ -25,7 +25,7 @@ class ApiKey:
     expires_at: datetime
     lifetime_seconds: int
     login_type: str
-    """`token`, or `password` for a sign-in session."""
+    """`token`, or `password` or `oidc` for a sign-in session."""
     token_name: str | None
     created_at: datetime
     updated_at: datetime

@@ -93,6 +93,18 @@ external_auth_links = Table(
     Column("updated_at", UtcTime, nullable=False),
 )
 
+# Known by issuer and subject, which the provider never gives to anybody else.
+user_links = Table(
+    "user_links",
+    metadata,
+    Column("issuer", Text, primary_key=True),
+    Column("subject", Text, primary_key=True),
+    Column("user_id", Uuid36, ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("login_type", Text, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+)
+Index("user_links_user_id_idx", user_links.c.user_id, user_links.c.login_type, unique=True)
+
 # No foreign key to users: a row of the record must find its place even when its user's row is gone (a database restored
 # from an older copy), because one row that can never be written would hold up every row behind it.
 interceptions = Table(

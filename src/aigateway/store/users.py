@@ -26,7 +26,7 @@ class User:
     """`active`, `dormant` or `suspended`."""
     roles: tuple[str, ...]
     login_type: str
-    """`password`, or `none` for service accounts."""
+    """`password`, `oidc`, or `none` for service accounts."""
     is_system: bool
     is_service_account: bool
     last_seen_at: datetime | None

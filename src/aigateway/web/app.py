@@ -18,6 +18,8 @@ from aigateway.api.errors import STATUSES
 from aigateway.api.search import BadSearch
 from aigateway.store.engine import StoreUnavailable
 from aigateway.web import (
+    account,
+    cli_auth,
     connect,
     home,
     interceptions,
@@ -44,9 +46,26 @@ def create_web(site: Site) -> ASGIApp:
     assets = Assets()
     renderer = Renderer(assets, clock=site.accounts.people.clock)
     routes = [Route(PREFIX + "{name}", assets.serve)]
-    for pages in (signin, setup, home, interceptions, connect, tokens, people, providers, sessions, session):
+    for pages in (
+        signin,
+        setup,
+        account,
+        cli_auth,
+        home,
+        interceptions,
+        connect,
+        tokens,
+        people,
+        providers,
+        sessions,
+        session,
+    ):
         routes += pages.routes(site, renderer)
     routes += theme.routes()
+    if site.oidc is not None:
+        from aigateway.web import oidc  # noqa: PLC0415  # with the libraries that only it needs
+
+        routes += oidc.routes(site, renderer, site.oidc)
     routes += [Route(old, _moved(new)) for old, new in _OLD_PLACES.items()]
     handlers: dict[Any, Callable[[Request, Any], Awaitable[Response]]] = {
         kind: _Refusals(renderer).answer for kind in (AccountError, BadSearch, StoreUnavailable, HTTPException)

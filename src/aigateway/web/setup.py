@@ -13,16 +13,18 @@ from aigateway.web import forms
 from aigateway.web.rendering import Renderer
 from aigateway.web.signin import signed_in
 from aigateway.web.site import Site
+from aigateway.web.walls import is_secure
 
 
 def routes(site: Site, renderer: Renderer) -> list[Route]:
     """The pages."""
     accounts = site.accounts
+    oidc = site.oidc.text if site.oidc else ""
 
     async def ask(request: Request) -> Response:
         if await accounts.people.is_anybody_there():
             return RedirectResponse("/signin", 303)
-        return renderer.answer(request, "setup", lambda: {"set_up": False}, username="", email="")
+        return renderer.answer(request, "setup", lambda: {"set_up": False}, username="", email="", oidc=oidc)
 
     async def found(request: Request) -> Response:
         sent = await forms.read(request)
@@ -34,8 +36,9 @@ def routes(site: Site, renderer: Renderer) -> list[Route]:
         except AccountError as error:
             status = STATUSES[type(error)]
             return renderer.answer(
-                request, "setup", dict, status=status, error=str(error), username=username, email=email
+                request, "setup", dict, status=status, error=str(error), username=username, email=email, oidc=oidc
             )
-        return signed_in(request, await accounts.sign_in.login(email, sent["password"]), "/connect")
+        token = await accounts.sign_in.login(email, sent["password"])
+        return signed_in(token, "/connect", secure=is_secure(request))
 
     return [Route("/setup", ask, methods=["GET"]), Route("/setup", found, methods=["POST"])]

@@ -27,10 +27,7 @@ def routes(site: Site, renderer: Renderer) -> list[Route]:
     throttle = Throttle()
 
     def form(request: Request, *, email: str = "", error: str = "", status: int = 200) -> Response:
-        wanted = local(request.query_params.get("next", ""))
-        return renderer.answer(
-            request, "signin", lambda: {"signed_in": False}, status=status, email=email, next=wanted, error=error
-        )
+        return signin_page(site, renderer, request, email=email, error=error, status=status)
 
     async def ask(request: Request) -> Response:
         if request.state.actor is not None:
@@ -53,7 +50,7 @@ def routes(site: Site, renderer: Renderer) -> list[Route]:
         except NotSignedIn as error:
             return form(request, email=email, error=str(error), status=401)
         throttle.succeeded(key)
-        return signed_in(request, token, local(sent["next"]))
+        return signed_in(token, local(sent["next"]), secure=is_secure(request))
 
     async def leave(request: Request) -> Response:
         await forms.read(request)
@@ -69,10 +66,29 @@ def routes(site: Site, renderer: Renderer) -> list[Route]:
     ]
 
 
-def signed_in(request: Request, token: str, place: str) -> Response:
-    """Send a browser to a page with its session's cookie."""
+def signin_page(
+    site: Site, renderer: Renderer, request: Request, *, email: str = "", error: str = "", status: int = 200
+) -> Response:
+    """The page that asks who somebody is."""
+    wanted = local(request.query_params.get("next", ""))
+    oidc = site.oidc.text if site.oidc else ""
+    return renderer.answer(
+        request,
+        "signin",
+        lambda: {"signed_in": False, "message": error} if error else {"signed_in": False},
+        status=status,
+        email=email,
+        next=wanted,
+        error=error,
+        oidc=oidc,
+        passwords_of_owners_only=site.accounts.sign_in.owners_only,
+    )
+
+
+def signed_in(token: str, place: str, *, secure: bool) -> Response:
+    """Send a browser to a page with its session's cookie, which it is to show over TLS only when `secure`."""
     answer = RedirectResponse(place, 303)
-    answer.set_cookie(SESSION_COOKIE, token, httponly=True, samesite="lax", secure=is_secure(request), path="/")
+    answer.set_cookie(SESSION_COOKIE, token, httponly=True, samesite="lax", secure=secure, path="/")
     return answer
 
 

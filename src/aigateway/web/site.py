@@ -4,12 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from aigateway.accounts.authenticate import Authenticator
 from aigateway.accounts.service import Accounts
 from aigateway.providers.provider import Provider
 from aigateway.providers.status import ProviderStatus
 from aigateway.store.engine import Store
+
+if TYPE_CHECKING:
+    from aigateway.accounts.linked_sign_in import LinkedSignIn
+    from aigateway.accounts.oidc.flow import OpenIdConnect
+
+
+@dataclass(frozen=True, slots=True)
+class Oidc:
+    """Signing in at an OpenID provider. Its modules are imported only where the operator named one."""
+
+    flow: OpenIdConnect
+    people: LinkedSignIn
+    text: str
+    """What the button is called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +50,8 @@ class Site:
     store: Store
     providers: Mapping[str, Provider]
     """By name."""
+    oidc: Oidc | None = None
+    """None where people sign in with passwords only."""
     access_url: str | None = None
     """The address by which people reach the server, without a trailing slash; None when the operator named none."""
     enabled: bool = True

@@ -21,7 +21,9 @@ from aigateway.web.site import Site
 
 _log = get_logger("web")
 
-OPEN = frozenset({"/signin", "/setup"})
+OIDC_CALLBACK = "/api/v2/users/oidc/callback"
+"""The one page below `/api/`: where an OpenID provider sends people back to, as documented."""
+OPEN = frozenset({"/signin", "/signin/oidc", OIDC_CALLBACK, "/setup"})
 """Pages that need no session; style and script need none either."""
 
 _SAFE_METHODS = frozenset({"GET", "HEAD"})

@@ -21,6 +21,7 @@ def create_api(
     store: Store,
     statuses: providers.Statuses,
     oidc_text: str | None = None,
+    probe: providers.Probing = providers.nothing_to_probe,
 ) -> ASGIApp:
     """Everything under `/api/v2` but the data plane.
 
@@ -31,13 +32,22 @@ def create_api(
         authenticator: tells whose token it is.
         store: where the record is.
         statuses: tells how the providers do.
+        probe: calls a provider to test it.
         oidc_text: what signing in by OpenID Connect is called; None where nobody can.
     """
-    return Guard(create_routes(accounts=accounts, store=store, statuses=statuses, oidc_text=oidc_text), authenticator)
+    return Guard(
+        create_routes(accounts=accounts, store=store, statuses=statuses, oidc_text=oidc_text, probe=probe),
+        authenticator,
+    )
 
 
 def create_routes(
-    *, accounts: Accounts, store: Store, statuses: providers.Statuses, oidc_text: str | None = None
+    *,
+    accounts: Accounts,
+    store: Store,
+    statuses: providers.Statuses,
+    oidc_text: str | None = None,
+    probe: providers.Probing = providers.nothing_to_probe,
 ) -> FastAPI:
     """The routes, without the guard that they rely on."""
     # The framework's pages of documentation load scripts from elsewhere, which an isolated network does not have.
@@ -59,5 +69,5 @@ def create_routes(
     ):
         app.include_router(routes, prefix="/api/v2/ai-gateway")
         app.include_router(routes, prefix="/api/v2/aibridge", include_in_schema=False)
-    app.include_router(providers.router(statuses), tags=["Providers"], responses=documents.FORBIDDEN)
+    app.include_router(providers.router(statuses, probe), tags=["Providers"], responses=documents.FORBIDDEN)
     return app

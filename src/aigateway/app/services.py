@@ -32,6 +32,7 @@ from aigateway.gateway.http1.transport import HttpTransport
 from aigateway.gateway.inflight import InFlight
 from aigateway.gateway.intercept import Interceptor
 from aigateway.gateway.passthrough import PassThrough
+from aigateway.gateway.probe import Prober
 from aigateway.gateway.rate import RateLimiter
 from aigateway.gateway.socket_transport import SocketTransport
 from aigateway.gateway.socket_upstream import SocketUpstream
@@ -62,6 +63,7 @@ class Services:
     in_flight: InFlight
     providers: dict[str, Provider]
     provider_states: ProviderStates
+    prober: Prober
     endpoint: Endpoint
     sockets: Sockets
     observing: Observing
@@ -203,6 +205,7 @@ def _wire(
         in_flight=in_flight,
         providers=providers,
         provider_states=ProviderStates(providers.values(), breakers, observed.events),
+        prober=Prober(providers, transport),
         endpoint=endpoint,
         sockets=sockets,
         observing=observed,

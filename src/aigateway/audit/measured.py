@@ -10,7 +10,15 @@ from typing import TypeVar
 
 from prometheus_client import Gauge
 
-from aigateway.audit.recorder import UNKNOWN_MODEL, Interception, Outcome, Records, Subject, typed_prompt
+from aigateway.audit.recorder import (
+    UNKNOWN_MODEL,
+    Interception,
+    Invocation,
+    Outcome,
+    Records,
+    Subject,
+    typed_prompt,
+)
 from aigateway.telemetry.labels import Children, method_label
 from aigateway.telemetry.metrics import MOST_COMBINATIONS, Metrics
 from aigateway.telemetry.tallies import Tally
@@ -30,6 +38,7 @@ class MeasuredRecorder:
         self._first_bytes = _bounded(metrics.time_to_first_byte.labels, 1)
         self._errors = _bounded(metrics.errors.labels, 1)
         self._tools = _bounded(metrics.tool_selections.labels, 1, 2)
+        self._invocations = _bounded(metrics.tool_invocations.labels, 1, 3)
 
     def open(self, subject: Subject, request: RequestFacts, client: ClientFacts, request_bytes: int) -> Interception:
         """Open the interception; it counts as in flight until it is closed."""
@@ -46,7 +55,21 @@ class MeasuredRecorder:
         in_flight = self._gauges.of(tally.provider, tally.model, subject.route)
         in_flight.inc()
         interception.on_close(partial(self._ended, interception, subject, tally, in_flight))
+        interception.on_notice(partial(self._noticed, tally))
         return interception
+
+    def _noticed(self, tally: Tally, what: AnswerFacts | Invocation, _committed: Future[None]) -> None:
+        if isinstance(what, AnswerFacts):
+            self._answered(tally, what)
+        else:
+            name = self._metrics.tools.label(what.tool)
+            self._invocations.of(tally.provider, tally.model, what.server_url, name).inc()
+
+    def _answered(self, tally: Tally, facts: AnswerFacts) -> None:
+        if facts.usage is not None:
+            _add(tally.tokens, facts.usage)
+        for call in facts.tool_calls:
+            self._tools.of(tally.provider, tally.model, self._metrics.tools.label(call.name)).inc()
 
     def _ended(
         self,
@@ -67,12 +90,8 @@ class MeasuredRecorder:
             self._first_bytes.of(*where).observe(outcome.time_to_first_byte_ms / 1000)
         if outcome.error_type is not None:
             self._errors.of(tally.provider, outcome.error_type).inc()
-        if facts is None:
-            return
-        if facts.usage is not None:
-            _add(tally.tokens, facts.usage)
-        for call in facts.tool_calls:
-            self._tools.of(*where, self._metrics.tools.label(call.name)).inc()
+        if facts is not None:
+            self._answered(tally, facts)
 
 
 def _bounded(make: Callable[..., _Child], *folded: int) -> Children[_Child]:

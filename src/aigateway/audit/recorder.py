@@ -68,6 +68,26 @@ class Outcome:
     metadata: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """A tool that the gateway called for the model, and what came of it."""
+
+    response_id: str
+    call_id: str
+    item_id: str | None
+    tool: str
+    """Its own name at its server."""
+    arguments: str
+    server_url: str
+    server: str
+    duration_ms: int
+    error: str | None
+    """Why it failed, in its server's words or in ours."""
+
+
+Noticed = Callable[[AnswerFacts | Invocation, Future[None]], None]
+"""Is told what goes on record before an interception ends, and gets the future that is done once it is on record."""
+
 Ending = Callable[[Outcome, AnswerFacts | None, Future[None]], None]
 """Is told how an interception ended, and gets the future that is done once that is on record; must not raise."""
 
@@ -90,6 +110,7 @@ class Interception:
         self._journal = journal
         self._began = began
         self._endings: tuple[Ending, ...] = ()
+        self._noticing: tuple[Noticed, ...] = ()
 
     def elapsed_ms(self) -> int:
         """Milliseconds since the request was accepted."""
@@ -98,6 +119,25 @@ class Interception:
     def on_close(self, tell: Ending) -> None:
         """Let somebody know when it ends."""
         self._endings += (tell,)
+
+    def on_notice(self, tell: Noticed) -> None:
+        """Let somebody know what goes on record before the end; must not raise."""
+        self._noticing += (tell,)
+
+    def answered(self, facts: AnswerFacts) -> Future[None]:
+        """Put what an inner answer used and did on record: one after which the request goes on."""
+        rows = _answer_rows(self.id, facts, timestamp(datetime.now(UTC)))
+        return self._note(facts, rows)
+
+    def invoked(self, invocation: Invocation) -> Future[None]:
+        """Put a call of the gateway's own on record."""
+        return self._note(invocation, [_invocation_row(self.id, invocation, timestamp(datetime.now(UTC)))])
+
+    def _note(self, what: AnswerFacts | Invocation, rows: Sequence[AnyRecord]) -> Future[None]:
+        committed = self._journal.append(rows)
+        for tell in self._noticing:
+            tell(what, committed)
+        return committed
 
     def close(self, outcome: Outcome, facts: AnswerFacts | None) -> Future[None]:
         """Put what the answer used and did, and the end, on record in one commit; the future is done when it is."""
@@ -232,4 +272,21 @@ def _tool_row(interception_id: str, call: ToolCall, now: str, partial: dict[str,
         server_url=call.server_url,
         created_at=now,
         metadata={"executor": call.executor.value, **partial},
+    )
+
+
+def _invocation_row(interception_id: str, call: Invocation, now: str) -> ToolUsage:
+    return ToolUsage(
+        interception_id=interception_id,
+        id=str(uuid.uuid4()),
+        msg_id=call.response_id,
+        tool_call_id=call.call_id or None,
+        item_id=call.item_id,
+        tool=call.tool,
+        input=call.arguments,
+        server_url=call.server_url,
+        injected=True,
+        invocation_error=call.error[:_MAX_ERROR_MESSAGE] if call.error else None,
+        created_at=now,
+        metadata={"executor": "gateway", "duration_ms": call.duration_ms, "server": call.server},
     )

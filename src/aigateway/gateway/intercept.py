@@ -15,6 +15,9 @@ from aigateway.gateway.edits import edit_for
 from aigateway.gateway.exchange import Exchange, Interrupted, Reason, WhenGone
 from aigateway.gateway.failover import Served
 from aigateway.gateway.inflight import InFlight
+from aigateway.gateway.inner.loop import InnerLoop
+from aigateway.gateway.inner.offering import Injected
+from aigateway.gateway.inner.reached import Call, Reached, readable, uncompressed
 from aigateway.gateway.refusal import INTERCEPTION_HEADER, Refusal, stopping
 from aigateway.gateway.relay import Relay, is_event_stream
 from aigateway.gateway.request import Receive, Request, Send
@@ -23,7 +26,7 @@ from aigateway.gateway.upstream import Upstream
 from aigateway.gateway.witness import CLIENT_GONE, Recording
 from aigateway.providers.actor_headers import ActorHeaders
 from aigateway.providers.credentials import Credential
-from aigateway.providers.edit import Edit
+from aigateway.providers.edit import Edit, Outgoing
 from aigateway.providers.headers import OwnHeaders
 from aigateway.providers.routes import Intercepted, RouteKind
 from aigateway.providers.upstream import header
@@ -52,6 +55,18 @@ class _Opened:
     dumps: Series | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """A request with tools of the gateway's."""
+
+    request: Request
+    api: ApiFormat
+    facts: RequestFacts
+    opened: _Opened
+    injected: Injected
+    inner: InnerLoop
+
+
 class Interceptor:
     """Relays requests that are attributed and recorded."""
 
@@ -66,6 +81,7 @@ class Interceptor:
         dumps: Dumps | None = None,
         breakers: Breakers | None = None,
         when_client_gone: WhenGone = Exchange.give_up,
+        inner: InnerLoop | None = None,
     ) -> None:
         self._recorder = recorder
         self._upstream = upstream
@@ -75,6 +91,7 @@ class Interceptor:
         self._dumps = dumps
         self._breakers = breakers or Breakers()
         self._when_client_gone = when_client_gone
+        self._inner = inner
 
     async def run(self, request: Request, api: ApiFormat, receive: Receive, send: Send) -> None:
         """Serve one request.
@@ -87,10 +104,16 @@ class Interceptor:
         opened = self._open(request, facts)
         interception = opened.interception
         try:
+            injected = await self._inner.inject(request, api, facts) if self._inner is not None else None
             with self._in_flight.exchange() as exchange:
-                exchange.watch_client(receive, self._when_client_gone)
+                # A client that is gone needs no more calls: those requests are never read on for the record alone.
+                exchange.watch_client(receive, self._when_client_gone if injected is None else Exchange.give_up)
                 try:
-                    await self._exchange(request, api, opened, exchange, send)
+                    if injected is None or self._inner is None:
+                        await self._exchange(request, api, opened, exchange, send)
+                    else:
+                        turn = _Turn(request, api, facts, opened, injected, self._inner)
+                        await self._exchange_turn(turn, exchange, send)
                 finally:
                     exchange.unwatch_client()
         except Refusal as refusal:
@@ -128,8 +151,56 @@ class Interceptor:
                 interception.close(_LEFT_UNANSWERED, None)
                 return
             raise stopping() from None
-        headers = [(INTERCEPTION_HEADER, interception.id.encode())]
-        outgoing = None if edit is None else edit.outgoing
+        await self._relay(api, opened, served, None if edit is None else edit.outgoing, exchange, send)
+
+    async def _exchange_turn(self, turn: _Turn, exchange: Exchange, send: Send) -> None:
+        """An exchange with tools of the gateway's: of one answer or of several."""
+        opened, call = turn.opened, self._call_of(turn)
+        try:
+            with exchange.interruptible():
+                reached = await turn.inner.reach(turn.request, turn.facts, turn.injected, call)
+        except Interrupted as interrupted:
+            if interrupted.reason is Reason.CLIENT_GONE:
+                opened.interception.close(_LEFT_UNANSWERED, None)
+                return
+            raise stopping() from None
+        if not reached.tellable:
+            await self._relay(turn.api, opened, reached.served, reached.outgoing, exchange, send)
+            return
+        await turn.inner.tell(
+            turn.request,
+            turn.api,
+            turn.injected,
+            reached,
+            interception=opened.interception,
+            served_by=_other_credential(opened, reached.served),
+            call=call,
+            send=send,
+            exchange=exchange,
+            idle_timeout=self._upstream.idle_timeout,
+        )
+
+    def _call_of(self, turn: _Turn) -> Call:
+        request = uncompressed(turn.request)
+
+        async def call(body: bytes) -> Reached:
+            asked = replace(request, body=body)
+            edit = edit_for(asked, turn.facts)
+            served = await self._call(asked, replace(turn.opened, edit=edit))
+            return Reached(readable(served), None if edit is None else edit.outgoing)
+
+        return call
+
+    async def _relay(
+        self,
+        api: ApiFormat,
+        opened: _Opened,
+        served: Served,
+        outgoing: Outgoing | None,
+        exchange: Exchange,
+        send: Send,
+    ) -> None:
+        headers = [(INTERCEPTION_HEADER, opened.interception.id.encode())]
         recording = _recording(opened, api, served, exchange)
         relay = Relay(served.answer, send, api, recording, outgoing)
         await relay.run(exchange, headers, self._upstream.idle_timeout)
@@ -174,13 +245,17 @@ def _recording(opened: _Opened, api: ApiFormat, served: Served, exchange: Exchan
         content_encoding=header(answer, b"content-encoding").decode("latin-1"),
         status=answer.status,
     )
-    hint = served.credential.hint
     return Recording(
         opened.interception,
         observer,
         status=answer.status,
         streaming=is_event_stream(answer),
         length=int(length) if length.isdigit() else None,
-        served_by=hint if hint != opened.credential.hint else None,
+        served_by=_other_credential(opened, served),
         deserted=lambda: exchange.deserted,
     )
+
+
+def _other_credential(opened: _Opened, served: Served) -> str | None:
+    hint = served.credential.hint
+    return hint if hint != opened.credential.hint else None

@@ -17,11 +17,12 @@ from aigateway.providers.upstream import UpstreamAnswer, header
 from aigateway.wire.errors import error_event
 from aigateway.wire.facts import ApiFormat
 
-_MESSAGES = {
+MESSAGES = {
     Reason.CLIENT_GONE: "The client went away before the answer was complete.",
     Reason.UPSTREAM_IDLE: "The provider sent nothing more for too long (--ai-gateway-idle-timeout).",
     Reason.STOPPING: "The gateway was stopped before the answer was complete.",
 }
+"""What the record, and the client where it is there, are told of an exchange that was broken off."""
 
 
 def is_event_stream(answer: UpstreamAnswer) -> bool:
@@ -61,11 +62,11 @@ class Relay:
             else:
                 await self._break_off("the provider ended its stream before the answer was complete.")
         except Interrupted as interrupted:
-            self._witness.cut(interrupted.reason.value, _MESSAGES[interrupted.reason])
+            self._witness.cut(interrupted.reason.value, MESSAGES[interrupted.reason])
             if interrupted.reason is not Reason.CLIENT_GONE:
                 if not self._started:
                     raise stopping() from None
-                await self._break_off(_MESSAGES[interrupted.reason])
+                await self._break_off(MESSAGES[interrupted.reason])
         except Truncated as error:
             self._witness.cut("upstream_truncated", str(error))
             await self._break_off(f"{error}.")

@@ -120,9 +120,9 @@ class Recording:
 
     def _verdict(self, facts: AnswerFacts, *, whole: bool) -> tuple[str | None, str | None]:
         if self._status >= 400:
-            return _kind_of_status(self._status), facts.error.message if facts.error else None
+            return kind_of_status(self._status), facts.error.message if facts.error else None
         if facts.error is not None:
-            return _kind_of_error(facts.error), facts.error.message
+            return kind_of_error(facts.error), facts.error.message
         if not whole:
             return "upstream_truncated", "The provider ended its stream before the answer was complete."
         return None, None
@@ -168,7 +168,8 @@ class Unrecorded:
         """Nothing to tell."""
 
 
-def _kind_of_status(status: int) -> str:
+def kind_of_status(status: int) -> str:
+    """The record's word for a provider's status."""
     if status in _OVERLOADED:
         return "overloaded"
     if kind := _STATUS_KINDS.get(status):
@@ -176,7 +177,7 @@ def _kind_of_status(status: int) -> str:
     return "server_error" if status >= 500 else "bad_request"
 
 
-def _kind_of_error(error: AnswerError) -> str:
+def kind_of_error(error: AnswerError) -> str:
     """The record's word for an error inside a stream, which has no status of its own."""
     words = error.type.lower()
     kinds = {

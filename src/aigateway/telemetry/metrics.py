@@ -95,6 +95,11 @@ class Metrics(Events):
             "Tools that models called and the client or the provider ran.",
             ("provider", "model", "name"),
         )
+        self.tool_invocations = self._counter(
+            "injected_tool_invocations_total",
+            "Injected tools that models called and the gateway ran.",
+            ("provider", "model", "server", "name"),
+        )
         self.journal_backlog = self._gauge(
             "journal_backlog_entries", "Entries of the journal that wait to be moved to the store.", ()
         )

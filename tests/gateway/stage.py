@@ -141,6 +141,7 @@ class Stage:
         self.observing = Observing(None, None)
         self.when_client_gone = Exchange.give_up
         self.breakers = Breakers()
+        self.inner = None
 
     @property
     def app(self):
@@ -160,6 +161,7 @@ class Stage:
             dumps=self.dumps,
             breakers=self.breakers,
             when_client_gone=self.when_client_gone,
+            inner=self.inner,
         )
         pass_through = PassThrough(
             upstream=upstream, in_flight=self.in_flight, actor_headers=self.actor_headers, dumps=self.dumps

@@ -1,4 +1,4 @@
-"""What of a turn goes on record, and when: an answer before its calls are made, the last before the client has its end."""
+"""What of a turn goes on record, and when: an answer before its calls are made, the end before the client has it."""
 
 from __future__ import annotations
 

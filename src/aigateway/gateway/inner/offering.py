@@ -1,4 +1,4 @@
-"""What a request gets beside what its client sent: tools, and what the gateway remembers of a turn that it goes on with.
+"""What a request gets beside what its client sent: tools, and what is remembered of a turn that it goes on with.
 
 Never a broken request: one that cannot be spliced goes as it is, and so does one whose provider refuses the tools.
 """

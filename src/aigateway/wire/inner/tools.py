@@ -116,7 +116,7 @@ def _check_choice(request: JsonObject, *, has_tools: bool) -> None:
         return
     if choice == "none":
         raise NotOffered("it wants no tool called (tool_choice)", expected=True)
-    if choice not in _FREE:
+    if not isinstance(choice, str) or choice not in _FREE:
         raise NotOffered("it wants certain tools called (tool_choice)", expected=True)
     if choice in _DEMANDING and not has_tools:
         raise NotOffered("it demands a call and has no tools (tool_choice)")

@@ -126,12 +126,12 @@ class Interception:
 
     def answered(self, facts: AnswerFacts) -> Future[None]:
         """Put what an inner answer used and did on record: one after which the request goes on."""
-        rows = _answer_rows(self.id, facts, timestamp(datetime.now(UTC)))
+        rows = _answer_rows(self.id, facts, clock.now())
         return self._note(facts, rows)
 
     def invoked(self, invocation: Invocation) -> Future[None]:
         """Put a call of the gateway's own on record."""
-        return self._note(invocation, [_invocation_row(self.id, invocation, timestamp(datetime.now(UTC)))])
+        return self._note(invocation, [_invocation_row(self.id, invocation, clock.now())])
 
     def _note(self, what: AnswerFacts | Invocation, rows: Sequence[AnyRecord]) -> Future[None]:
         committed = self._journal.append(rows)
@@ -278,7 +278,7 @@ def _tool_row(interception_id: str, call: ToolCall, now: str, partial: dict[str,
 def _invocation_row(interception_id: str, call: Invocation, now: str) -> ToolUsage:
     return ToolUsage(
         interception_id=interception_id,
-        id=str(uuid.uuid4()),
+        id=new_id(),
         msg_id=call.response_id,
         tool_call_id=call.call_id or None,
         item_id=call.item_id,

@@ -113,7 +113,7 @@ class UserPrompt(_Observed):
 
 
 class ToolUsage(_Observed):
-    """A tool that the model called; `metadata.executor` tells whether the client, the provider or the gateway ran it."""
+    """A tool that the model called; `metadata.executor` says who ran it: client, provider or gateway."""
 
     tool: str
     input: str = Field(description="The arguments as the model wrote them, JSON most often.")

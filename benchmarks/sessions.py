@@ -3,9 +3,10 @@
     python benchmarks/sessions.py [requests] [--postgres-url URL] [--keep FILE]
 
 A database gets the requests (2,000,000 unless said otherwise) of a thousand people in two months: sessions of very
-different lengths, each request with its token usage, some with prompts and tool calls. Then pages of sessions are asked
-for as REST does it, the count and the JSON included, and p50 and p95 are printed. `--keep` keeps the SQLite file, or
-uses the one that an earlier run has kept.
+different lengths, each request with its token usage, some with prompts and tool calls, whose words are as unevenly
+common as words are. The texts are indexed as those of an older version would be. Then pages are asked for as REST and
+the dashboard do it, the count and the JSON included, and p50 and p95 are printed. `--keep` keeps the SQLite file, or
+uses the one that an earlier run has kept; a PostgreSQL database that is filled is used as it is.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import random
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -26,13 +27,16 @@ import msgspec
 from sqlalchemy import Connection, Table, insert, text
 
 from aigateway.api import session_shapes, shapes
-from aigateway.store import facets, interceptions, sessions
+from aigateway.store import activity, facets, interceptions, sessions
 from aigateway.store import tables as t
 from aigateway.store.engine import Store
 from aigateway.store.facets import Facet
 from aigateway.store.interceptions import InterceptionFilter
 from aigateway.store.migrations.versions.r0004_sessions import FILL
+from aigateway.store.search import index
+from aigateway.store.search.words import Phrase
 from aigateway.store.session_detail import ThreadRange, detail
+from aigateway.store.sessions import SessionPage
 
 END = datetime(2026, 6, 1, tzinfo=UTC)
 DAYS = 60
@@ -42,6 +46,9 @@ CLIENTS = {"anthropic": "Claude Code", "openai": "Codex"}
 LENGTHS = ((1, 3), (5, 30), (30, 100), (100, 1000))
 BATCH = 20_000
 TIMES = 15
+VOCABULARY = [f"{'bcdfghjklmnprstvw'[n % 17]}{'aeiou'[n % 5]}{n:x}" for n in range(20_000)]
+OFTEN = [sum(1 / (rank + 5) for rank in range(last + 1)) for last in range(len(VOCABULARY))]
+"""How often each word is used, summed up: by Zipf's law."""
 Rows = dict[Table, list[dict[str, Any]]]
 
 
@@ -83,7 +90,7 @@ def one_session(dice: random.Random, most: int) -> Iterator[tuple[Table, dict[st
         tokens = {"input_tokens": 10, "output_tokens": 300, "cache_read_input_tokens": 20_000}
         yield t.token_usages, {"id": _uuid(dice), "metadata": {"thoughts": 3}, **tokens, **common}
         if is_root:
-            yield t.user_prompts, {"id": _uuid(dice), "prompt": "please mend the build " * 10, **common}
+            yield t.user_prompts, {"id": _uuid(dice), "prompt": f"please mend {said(dice, 40)}", **common}
         elif place % 2:
             yield (
                 t.tool_usages,
@@ -91,19 +98,24 @@ def one_session(dice: random.Random, most: int) -> Iterator[tuple[Table, dict[st
                     "id": _uuid(dice),
                     "provider_tool_call_id": f"call_{ident}",
                     "tool": "shell",
-                    "input": '{"a": 1}',
+                    "input": f'{{"command": "sed -n 1,200p src/{said(dice, 1)}/app.py", "why": "{said(dice, 15)}"}}',
                     **common,
                 },
             )
+
+
+def said(dice: random.Random, length: int) -> str:
+    """So many words."""
+    return " ".join(dice.choices(VOCABULARY, cum_weights=OFTEN, k=length))
 
 
 def fill(connection: Connection, requests: int) -> None:
     """Put everything in, and build the indexes afterwards, which is quicker."""
     dice = random.Random(7)
     tables = (t.interceptions, t.token_usages, t.user_prompts, t.tool_usages)
-    indexes = [index for table in tables for index in table.indexes]
-    for index in indexes:
-        index.drop(connection, checkfirst=True)
+    indexes = [one for table in tables for one in table.indexes]
+    for one in indexes:
+        one.drop(connection, checkfirst=True)
     done = 0
     while done < requests:
         rows: Rows = {table: [] for table in tables}
@@ -116,13 +128,29 @@ def fill(connection: Connection, requests: int) -> None:
         done += len(rows[t.interceptions])
         print(f"\r{done:,} requests", end="", flush=True)
     print(", indexes")
-    for index in indexes:
-        index.create(connection)
+    for one in indexes:
+        one.create(connection)
     for table in ("aibridge_sessions", "aibridge_session_uses"):
         connection.execute(text(f"DELETE FROM {table}"))
     for statement in FILL:
         connection.execute(text(statement))
+    connection.execute(insert(t.search_tasks).values(name="backfill"))
+    analyze(connection)
+
+
+def analyze(connection: Connection) -> None:
+    """Let the database know what it has."""
     connection.execute(text("ANALYZE" if connection.dialect.name == "postgresql" else "PRAGMA optimize"))
+
+
+async def take_in(store: Store) -> None:
+    """Index all texts."""
+    began, done = time.perf_counter(), 0
+    while some := await store.write(index.advance, 500):
+        done += some
+        print(f"\r{done:,} indexed", end="", flush=True)
+    took = time.perf_counter() - began
+    print(f" in {took:.0f} s, {took / done * 1e6:.0f} us each")
 
 
 def _uuid(dice: random.Random) -> str:
@@ -134,6 +162,8 @@ async def measure(store: Store) -> None:
     everybody = InterceptionFilter(visible_to=None)
     week = {"started_after": END - timedelta(days=7)}
     hour = {"started_after": END - timedelta(days=20), "started_before": END - timedelta(days=20, hours=-1)}
+    words = {"common": "please", "frequent": VOCABULARY[20], "middling": VOCABULARY[600], "rare": VOCABULARY[15_000]}
+    texts = {name: (Phrase((word,)),) for name, word in words.items()}
     wanted: dict[str, tuple[InterceptionFilter, int]] = {
         "first page": (everybody, 0),
         "deep page (offset 40,000)": (everybody, 40_000),
@@ -147,39 +177,81 @@ async def measure(store: Store) -> None:
         "model and 7 days": (InterceptionFilter(visible_to=None, model="gpt-5", **week), 0),
         "with failures": (InterceptionFilter(visible_to=None, error_type="any"), 0),
         "failures of 7 days": (InterceptionFilter(visible_to=None, error_type="rate_limited", **week), 0),
+        **{
+            f"text, a {name} word": (InterceptionFilter(visible_to=None, texts=found), 0)
+            for name, found in texts.items()
+        },
+        "text, two words": (InterceptionFilter(visible_to=None, texts=texts["frequent"] + texts["middling"]), 0),
+        "text, a phrase": (InterceptionFilter(visible_to=None, texts=(Phrase(("please", "mend", VOCABULARY[9])),)), 0),
+        "text, a beginning": (InterceptionFilter(visible_to=None, texts=(Phrase(("pi3a",), begins=True),)), 0),
+        "text, frequent, 7 days": (InterceptionFilter(visible_to=None, texts=texts["frequent"], **week), 0),
+        "text, common, 7 days": (InterceptionFilter(visible_to=None, texts=texts["common"], **week), 0),
+        "text, middling, a model": (InterceptionFilter(visible_to=None, texts=texts["middling"], model="gpt-5"), 0),
+        "text, common, a member's": (InterceptionFilter(visible_to=PEOPLE[4], texts=texts["common"]), 0),
     }
     print(f"{'page of 100 sessions':32}{'p50 ms':>9}{'p95 ms':>9}{'count':>11}")
     for name, (which, offset) in wanted.items():
-        took, count = [], 0
-        for _ in range(TIMES):
-            began = time.perf_counter()
-            page = await store.read(sessions.page, which, after=None, offset=offset, limit=100)
-            msgspec.json.encode(session_shapes.sessions(page))
-            took.append(time.perf_counter() - began)
-            count = page.count
-        _print(name, took, count)
+        await _time(name, lambda which=which, offset=offset: _sessions(store, which, offset))
+    deep = (await _page(store, everybody)).count * 2 // 3
+    last = (await store.read(sessions.below, everybody, after=None, offset=deep, limit=1))[0]
+    key = (last.id, last.initiator_id)
+    await _time(f"cursor after {deep:,}", lambda: _sessions(store, everybody, after=key))
     first = (await store.read(sessions.page, everybody, after=None, offset=0, limit=100)).sessions
     longest = max(first, key=lambda one: one.interceptions)
-    took = []
-    for _ in range(TIMES):
-        began = time.perf_counter()
+
+    async def whole() -> int:
         shown = await store.read(detail, (longest.id, longest.initiator_id), ThreadRange())
         msgspec.json.encode(session_shapes.detail(shown))
-        took.append(time.perf_counter() - began)
-    _print("one session, 50 threads", took, longest.interceptions)
-    took = []
+        return longest.interceptions
+
+    await _time("one session, 50 threads", whole)
+    for facet, whose in ((Facet.MODEL, None), (Facet.CLIENT, PEOPLE[4]), (Facet.PROVIDER, None)):
+
+        async def values(facet: Facet = facet, whose: str | None = whose) -> int:
+            return len(await store.read(facets.values, facet, visible_to=whose, prefix="", offset=0, limit=100))
+
+        await _time(f"{facet.value}s{' of a member' if whose else ''}", values)
+    for days, steps in ((1, 24), (7, 7), (30, 30)):
+
+        async def home(days: int = days, steps: int = steps) -> int:
+            since, step = END - timedelta(days=days), timedelta(days=days) / steps
+            return (await store.read(activity.activity, visible_to=None, since=since, step=step, steps=steps)).requests
+
+        await _time(f"home, {days} days", home)
+    for name, which in (
+        ("", everybody),
+        (", text, middling", InterceptionFilter(visible_to=None, texts=texts["middling"])),
+    ):
+
+        async def listed(which: InterceptionFilter = which) -> int:
+            page = await store.read(interceptions.page, which, after_id=None, offset=0, limit=100)
+            msgspec.json.encode(shapes.interceptions(page))
+            return page.count
+
+        await _time(f"100 requests{name}", listed)
+
+
+async def _page(
+    store: Store, which: InterceptionFilter, offset: int = 0, after: tuple[str, str] | None = None
+) -> SessionPage:
+    return await store.read(sessions.page, which, after=after, offset=offset, limit=100)
+
+
+async def _sessions(
+    store: Store, which: InterceptionFilter, offset: int = 0, after: tuple[str, str] | None = None
+) -> int:
+    page = await _page(store, which, offset, after)
+    msgspec.json.encode(session_shapes.sessions(page))
+    return page.count
+
+
+async def _time(name: str, ask: Callable[[], Awaitable[int]]) -> None:
+    took, count = [], 0
     for _ in range(TIMES):
         began = time.perf_counter()
-        found = await store.read(facets.values, Facet.MODEL, visible_to=None, prefix="", offset=0, limit=100)
+        count = await ask()
         took.append(time.perf_counter() - began)
-    _print("models", took, len(found))
-    took = []
-    for _ in range(3):
-        began = time.perf_counter()
-        listed = await store.read(interceptions.page, everybody, after_id=None, offset=0, limit=100)
-        msgspec.json.encode(shapes.interceptions(listed))
-        took.append(time.perf_counter() - began)
-    _print("100 requests (no sessions)", took, listed.count)
+    _print(name, took, count)
 
 
 def _print(name: str, took: list[float], count: int) -> None:
@@ -199,6 +271,9 @@ async def run(url: str, requests: int) -> None:
             began = time.perf_counter()
             await store.write(fill, requests)
             print(f"filled in {time.perf_counter() - began:.0f} s")
+        if await store.ask(index.is_behind):
+            await take_in(store)
+            await store.write(analyze)
         await measure(store)
     finally:
         await store.close()

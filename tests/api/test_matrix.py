@@ -8,6 +8,7 @@ from aigateway.accounts.roles import Role
 from aigateway.api.app import create_routes
 from aigateway.store.ingest import apply
 from tests.api.test_sessions import asked
+from tests.store.search.test_index import catch_up
 from tests.store.stories import uid
 
 SEE_ALL = {Role.OWNER, Role.AUDITOR}
@@ -65,10 +66,11 @@ async def test_one_thing_is_seen_or_is_not_there(client, asker, path, whose, num
 
 
 @pytest.mark.parametrize("path", SEARCHED)
-async def test_a_search_leads_past_no_wall(client, asker, path):
+async def test_a_search_leads_past_no_wall(world, client, asker, path):
     role, headers = asker
+    await catch_up(world.store)
     other = MARK.format("other")
-    for q in (f"model:{other}", f"client:{other}", f"provider:{other}", "status:200", "initiator:me"):
+    for q in (f"model:{other}", f"client:{other}", f"provider:{other}", "status:200", "text:shell", "initiator:me"):
         answer = await client.get(BASES[0] + path, params={"q": q}, headers=headers)
         assert answer.status_code == 200
         assert (other in answer.text) is (role in SEE_ALL and q != "initiator:me")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from aigateway.api import search
 from aigateway.api.search import BadSearch
 
-KEYS = frozenset({"initiator", "model", "client", "started_after"})
+KEYS = frozenset({"initiator", "model", "client", "started_after", "text"})
 
 
 def parse(text, default="initiator"):
@@ -31,6 +31,8 @@ def parse(text, default="initiator"):
         ('"client:x"', {"initiator": "client:x"}),
         ('started_after:"2026-01-01T00:00:00Z"', {"started_after": "2026-01-01T00:00:00Z"}),
         ('model:a"b c"d', {"model": "ab cd"}),
+        ('text:a text:"b c" TEXT:d', {"text": "a + b c + d"}),
+        ('text:"a + b c"', {"text": "a + b c"}),
     ],
 )
 def test_what_is_understood(text, values):

@@ -119,6 +119,20 @@ def test_a_table_of_sessions(signed_in, gateway):
     assert query(gateway)["after_session_id"] == ["z"]
 
 
+def test_a_search_for_texts(signed_in, gateway):
+    words = ("--text", "drop table", "--text", "curl", "--q", 'status:200 text:"a b"')
+    signed_in(ai_gateway.command, "sessions", "list", *words)
+    assert query(gateway)["q"] == ['text:"drop table" text:"curl" status:200 text:"a b"']
+
+
+@pytest.mark.parametrize("what", ["sessions", "interceptions"])
+def test_a_search_that_could_not_look_everywhere_says_so(signed_in, server, what):
+    page = {"count": 0, "sessions": [], "results": [], "incomplete": "Older texts are still being indexed."}
+    server.answers["GET", f"/api/v2/aibridge/{what}"] = (200, page)
+    result = signed_in(ai_gateway.command, what, "list", "-o", "table", "--text", "x")
+    assert "still being indexed" in result.stderr
+
+
 def test_json_for_programs(signed_in, gateway):
     listed = json.loads(signed_in(ai_gateway.command, "sessions", "list", "-o", "json").output)
     assert listed["count"] == 1

@@ -9,9 +9,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, text
 
-from aigateway.store import migrations
+from aigateway.audit.indexer import Indexer
+from aigateway.store import interceptions, migrations
 from aigateway.store.engine import Store, StoreTooNew, StoreUnavailable, _database
+from aigateway.store.interceptions import InterceptionFilter
 from aigateway.store.migrations.run import upgrade
+from aigateway.store.search.words import Phrase
 from aigateway.store.tables import metadata
 from tests.store.stories import ANN, uid
 from tests.support.waiting import eventually
@@ -76,6 +79,13 @@ def make_revision(url, revision, rows):
     engine.dispose()
 
 
+async def search(store):
+    """How often a text of an older version is found, and whether that is all."""
+    wanted = InterceptionFilter(visible_to=ANN, texts=(Phrase(("hello",)),))
+    page = await store.read(interceptions.page, wanted, after_id=None, offset=0, limit=10)
+    return page.count, page.is_complete
+
+
 def counts(connection):
     return [ask(connection, f"SELECT count(*) FROM {table}") for table in TABLES]  # noqa: S608  # constants
 
@@ -86,6 +96,9 @@ async def test_a_database_of_each_older_version_is_brought_up_to_date_with_its_r
     store = await Store.open(empty_url)
     assert await store.read(ask, "SELECT version_num FROM alembic_version") == migrations.HEAD
     assert await store.read(counts) == [1, 3, 2, 1, 1]
+    assert await search(store) == (0, False)
+    await Indexer(store).catch_up()
+    assert await search(store) == (1, True)
     await store.close()
 
 

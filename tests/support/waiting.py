@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 _STEP = 0.01
 
@@ -15,6 +15,15 @@ async def eventually(condition: Callable[[], object], *, seconds: float = 10.0) 
     while not condition():
         if time.monotonic() > end:
             raise TimeoutError("the condition did not come true in time")
+        await asyncio.sleep(_STEP)
+
+
+async def eventually_is(ask: Callable[[], Awaitable[object]], wanted: object, *, seconds: float = 10.0) -> None:
+    """Return once what is asked for is as wanted."""
+    end = time.monotonic() + seconds
+    while (found := await ask()) != wanted:
+        if time.monotonic() > end:
+            raise TimeoutError(f"{found} did not become {wanted} in time")
         await asyncio.sleep(_STEP)
 
 

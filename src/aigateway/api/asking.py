@@ -45,7 +45,10 @@ Search = Annotated[
     Query(
         max_length=4096,
         description="`key:value` elements separated by blanks; values with blanks or colons in double quotes.",
-        examples=['initiator:ada model:claude-opus-5-5 started_after:"2026-01-31T00:00:00Z"'],
+        examples=[
+            'initiator:ada model:claude-opus-5-5 started_after:"2026-01-31T00:00:00Z"',
+            'text:Makefile text:"does not compile"',
+        ],
     ),
 ]
 """The search language, control-plane spec 3.6."""

@@ -170,6 +170,7 @@ class InterceptionList(_Answer):
 
     count: int = Field(description="How many the search selects in all.")
     results: list[Interception]
+    incomplete: str | None = Field(None, description="Only while a search for text does not find all texts yet: why.")
 
 
 class _AnySession(_Answer):
@@ -202,6 +203,7 @@ class SessionList(_Answer):
 
     count: int = Field(description="How many the search selects in all.")
     sessions: list[Session]
+    incomplete: str | None = Field(None, description="Only while a search for text does not find all texts yet: why.")
 
 
 class Thinking(_Answer):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -39,6 +39,9 @@ class Format(StrEnum):
 _MEDIA_TYPES = {Format.CSV: "text/csv; charset=utf-8", Format.JSONL: "application/jsonl"}
 _Format = Annotated[Format, Query(alias="format", description="`csv` for spreadsheets, `jsonl` for programs.")]
 
+_GAPS = {"X-AI-Gateway-Incomplete": shapes.INCOMPLETE}
+"""Said of an export whose search could not look everywhere yet."""
+
 Shaped = list[dict[str, Any]]
 Pages = AsyncIterator[Shaped]
 
@@ -58,7 +61,8 @@ def router(store: Store, people: People) -> APIRouter:
             shaped = [shapes.interception(row, found) for row in rows]
             return shaped, (rows[-1]["started_at"], rows[-1]["id"]) if rows else None
 
-        return await _stream("interceptions", chosen, read, INTERCEPTION, actor)
+        gaps = {} if await store.read(wanted.is_answered_in_full) else _GAPS
+        return await _stream("interceptions", chosen, read, INTERCEPTION, actor, gaps)
 
     @routes.get("/sessions/export", summary="Export sessions", tags=["Sessions"], responses=documents.EXPORT)
     async def export_sessions(actor: SignedIn, q: Search = "", chosen: _Format = Format.CSV) -> StreamingResponse:
@@ -70,13 +74,19 @@ def router(store: Store, people: People) -> APIRouter:
             shaped = [session_shapes.session(one) for one in found]
             return shaped, (found[-1].started_at, found[-1].id, found[-1].initiator_id) if found else None
 
-        return await _stream("sessions", chosen, read, SESSION, actor)
+        gaps = {} if await store.read(wanted.is_answered_in_full) else _GAPS
+        return await _stream("sessions", chosen, read, SESSION, actor, gaps)
 
     return routes
 
 
 async def _stream(
-    name: str, chosen: Format, read: Callable[[Any], Awaitable[tuple[Shaped, Any]]], columns: Columns, actor: Actor
+    name: str,
+    chosen: Format,
+    read: Callable[[Any], Awaitable[tuple[Shaped, Any]]],
+    columns: Columns,
+    actor: Actor,
+    more: Mapping[str, str],
 ) -> StreamingResponse:
     first, place = await read(None)  # Before the answer begins, so that a database that is away is told as such.
 
@@ -91,6 +101,7 @@ async def _stream(
     headers = {
         "Content-Disposition": f'attachment; filename="{name}.{chosen.value}"',
         "X-Content-Type-Options": "nosniff",
+        **more,
     }
     return StreamingResponse(body, media_type=_MEDIA_TYPES[chosen], headers=headers)
 

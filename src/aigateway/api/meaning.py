@@ -12,6 +12,7 @@ from aigateway.accounts.roles import Permission
 from aigateway.api import search
 from aigateway.api.search import BadSearch
 from aigateway.store.interceptions import InterceptionFilter
+from aigateway.store.search.words import ALSO, Phrase
 
 _COMMON = frozenset(
     {
@@ -22,10 +23,15 @@ _COMMON = frozenset(
         "client",
         "error_type",
         "status",
+        "text",
         "started_after",
         "started_before",
     }
 )
+
+_MOST_PHRASES = 16
+_LONGEST_WORD = 256
+"""Characters. PostgreSQL's index has no words of more than 2,046 bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +79,24 @@ async def meant(q: str, actor: Actor, people: People, language: Language = INTER
         client=values.get("client"),
         session_id=values.get("session_id"),
         error_type=values.get("error_type"),
+        texts=_phrases(values["text"]) if "text" in values else (),
     )
+
+
+def _phrases(text: str) -> tuple[Phrase, ...]:
+    """What to look for in texts."""
+    parts = text.split(ALSO)
+    if len(parts) > _MOST_PHRASES:
+        raise BadSearch("text", f'"text" may stand {_MOST_PHRASES} times at most.')
+    found = []
+    for part in parts:
+        phrase = Phrase.of(part)
+        if phrase is None:
+            raise BadSearch("text", f'"{part}" has no letter and no digit, and nothing else can be found in texts.')
+        if max(map(len, phrase.words)) > _LONGEST_WORD:
+            raise BadSearch("text", f"A word to look for in texts has at most {_LONGEST_WORD} characters.")
+        found.append(phrase)
+    return tuple(found)
 
 
 def _status(text: str) -> int:

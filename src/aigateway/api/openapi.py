@@ -23,7 +23,9 @@ what to do, and `validations` when a value cannot be used.
 Searches (`q`) are `key:value` elements separated by blanks; double quotes keep blanks and colons together. The keys:
 `initiator` (user name, UUID or `me`), `provider` (type), `provider_name`, `model`, `client`, `error_type` (`any` for
 every failure), `status` (HTTP status), `started_after` and `started_before` (RFC 3339, inclusive), and for sessions
-`session_id`.
+`session_id`. `text` looks into prompts, thoughts, and tools with their input: `text:build` finds the word,
+`text:"does not compile"` the words in this order, `text:compil*` what begins so, and several of them requests that
+have all.
 """
 _STYLE = """
 :root{color-scheme:light dark;font:16px/1.5 system-ui,sans-serif}

@@ -6,6 +6,8 @@ import re
 from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
 
+from aigateway.store.search.words import ALSO
+
 _ELEMENT = re.compile(r'(?:"[^"]*"|[^\s"])+')
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:\d\d)")
 
@@ -18,12 +20,17 @@ class BadSearch(ValueError):  # an answer, not a failure
         self.field = field
 
 
+SEVERAL = "text"
+"""The one key that may stand several times. Its values are joined: all of them are looked for."""
+_HINT = 'To search for what was written, say text:word or text:"several words".'
+
+
 def parse(text: str, *, keys: AbstractSet[str], default: str | None) -> dict[str, str]:
     """The values of a search by key.
 
     Args:
         text: elements `key:value`, separated by blanks; double quotes keep blanks and colons together.
-        keys: the keys there are, in small letters. Each may stand once.
+        keys: the keys there are, in small letters. Each but `SEVERAL` may stand once.
         default: the key that words without one are given to, joined with a blank; None where there is none.
 
     Raises:
@@ -48,7 +55,7 @@ def parse(text: str, *, keys: AbstractSet[str], default: str | None) -> dict[str
         _put(values, key, value, keys)
     if bare:
         if default is None:
-            raise BadSearch("q", f'"{bare[0]}" has no key. The keys are: {", ".join(sorted(keys))}.')
+            raise BadSearch("q", f'"{bare[0]}" has no key. {_known(keys)}')
         _put(values, default, " ".join(bare), keys)
     return values
 
@@ -69,10 +76,15 @@ def time(key: str, text: str) -> datetime:
 
 def _put(values: dict[str, str], key: str, value: str, keys: AbstractSet[str]) -> None:
     if key not in keys:
-        raise BadSearch("q", f'There is no key "{key}". The keys are: {", ".join(sorted(keys))}.')
-    if key in values:
+        raise BadSearch("q", f'There is no key "{key}". {_known(keys)}')
+    if key in values and key != SEVERAL:
         raise BadSearch(key, f'"{key}" stands more than once.')
-    values[key] = value
+    values[key] = f"{values[key]}{ALSO}{value}" if key in values else value
+
+
+def _known(keys: AbstractSet[str]) -> str:
+    said = f"The keys are: {', '.join(sorted(keys))}."
+    return f"{said} {_HINT}" if SEVERAL in keys else said
 
 
 def _split(element: str) -> list[str]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
-from aigateway.api.shapes import initiator, tool_usage
+from aigateway.api.shapes import incomplete, initiator, tool_usage
 from aigateway.store.observed import Row
 from aigateway.store.session_detail import SessionDetail, Thread, numeric_sums
 from aigateway.store.session_summary import Session, TokenSum
@@ -23,7 +23,7 @@ _HINT_LENGTH = 4
 
 def sessions(page: SessionPage) -> dict[str, Any]:
     """A page of sessions."""
-    return {"count": page.count, "sessions": [session(one) for one in page.sessions]}
+    return {"count": page.count, "sessions": [session(one) for one in page.sessions]} | incomplete(page.is_complete)
 
 
 def session(shown: Session) -> dict[str, Any]:

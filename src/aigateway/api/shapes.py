@@ -15,6 +15,8 @@ from aigateway.store.users import User
 ORGANIZATION_ID = "00000000-0000-0000-0000-000000000000"
 """There is one organisation, to which everybody belongs; clients expect an id for it."""
 
+INCOMPLETE = "Older texts are still being indexed, so that a search for text may not find all of them yet."
+
 _OUTCOME = (
     "status_code",
     "streaming",
@@ -67,7 +69,13 @@ def token(key: ApiKey, username: str) -> dict[str, Any]:
 
 def interceptions(page: InterceptionPage) -> dict[str, Any]:
     """A page of interceptions."""
-    return {"count": page.count, "results": [interception(row, page) for row in page.interceptions]}
+    shown = {"count": page.count, "results": [interception(row, page) for row in page.interceptions]}
+    return shown | incomplete(page.is_complete)
+
+
+def incomplete(is_complete: bool) -> dict[str, Any]:  # noqa: FBT001  # it is what is shown
+    """What a page says of a search that could not look everywhere yet; nothing when it could."""
+    return {} if is_complete else {"incomplete": INCOMPLETE}
 
 
 def interception(row: Row, found: InterceptionPage | Interceptions) -> dict[str, Any]:

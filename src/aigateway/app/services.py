@@ -17,6 +17,7 @@ from aigateway.app.shipping import journal_folder, shippers
 from aigateway.app.storage import open_store
 from aigateway.audit.adoption import Adoption
 from aigateway.audit.dumps.dumps import Dumps
+from aigateway.audit.indexer import Indexer
 from aigateway.audit.journal import Journal
 from aigateway.audit.journals import Journals
 from aigateway.audit.recorder import Recorder
@@ -80,7 +81,7 @@ async def running(
 ) -> AsyncIterator[Services]:
     """Start every service, and stop them in the right order: nothing that was recorded is left behind unsaid.
 
-    Old records are purged by one process of those that share a data directory.
+    Old records are purged, and texts indexed, by one process of those that share a data directory.
 
     Raises:
         JournalUnavailable: the journal cannot be opened.
@@ -126,6 +127,9 @@ async def running(
             )
             retention.start()
             stack.push_async_callback(retention.stop)
+            indexer = Indexer(store)
+            indexer.start()
+            stack.push_async_callback(indexer.stop)
         yield services
 
 

@@ -8,7 +8,7 @@ import click
 
 from aigateway.cli import timeline
 from aigateway.cli.output import print_json, print_table, shortened
-from aigateway.cli.record_filters import filter_options, limit_option, search
+from aigateway.cli.record_filters import filter_options, limit_option, search, warn_of_gaps
 from aigateway.cli.rest import connect
 
 _COLUMNS = ("started at", "initiator", "provider", "model", "client", "in", "out", "tools", "outcome", "prompt")
@@ -24,9 +24,10 @@ def command() -> None:
 @click.option("--after-id", metavar="ID", help="Go on after this one, the last of the page before.")
 @limit_option
 @click.option("-o", "--output", type=click.Choice(["json", "table"]), default="json", show_default=True, help="Format.")
-def list_(after_id: str | None, limit: int, output: str, **filters: str | None) -> None:
+def list_(after_id: str | None, limit: int, output: str, **filters: Any) -> None:
     """List ended requests, newest first."""
     page = connect().get("aibridge", "interceptions", q=search(filters), after_id=after_id, limit=limit)
+    warn_of_gaps(page)
     if output == "json":
         print_json(page["results"])
     else:

@@ -8,7 +8,7 @@ import click
 
 from aigateway.cli import timeline
 from aigateway.cli.output import output_option, print_json, print_table, shortened
-from aigateway.cli.record_filters import filter_options, limit_option, search
+from aigateway.cli.record_filters import filter_options, limit_option, search, warn_of_gaps
 from aigateway.cli.rest import connect
 
 _COLUMNS = ("started at", "initiator", "client", "models", "threads", "failed", "in", "out", "id", "last prompt")
@@ -26,9 +26,7 @@ def command() -> None:
 @click.option("--after-initiator", metavar="USER", help="Whose that one is, where several people have it.")
 @limit_option
 @output_option
-def list_(
-    after_session_id: str | None, after_initiator: str | None, limit: int, output: str, **filters: str | None
-) -> None:
+def list_(after_session_id: str | None, after_initiator: str | None, limit: int, output: str, **filters: Any) -> None:
     """List sessions, newest first."""
     page = connect().get(
         "aibridge",
@@ -38,6 +36,7 @@ def list_(
         after_initiator=after_initiator,
         limit=limit,
     )
+    warn_of_gaps(page)
     if output == "json":
         print_json(page)
         return

@@ -12,8 +12,16 @@ from sqlalchemy import Connection, Table
 from aigateway.store import rows, session_index
 from aigateway.store.bulk import Insert, Update, of_ids
 from aigateway.store.lineage import link
-from aigateway.store.records import AnyRecord, InterceptionEnd, InterceptionStart, ToolUsage
+from aigateway.store.records import (
+    AnyRecord,
+    InterceptionEnd,
+    InterceptionStart,
+    ModelThought,
+    PromptUsage,
+    ToolUsage,
+)
 from aigateway.store.rows import Row, Use
+from aigateway.store.search import index
 from aigateway.store.tables import interceptions
 from aigateway.store.turns import Turn, wait_for
 from aigateway.store.types import without_nul
@@ -43,6 +51,9 @@ class _Known(NamedTuple):
     metadata: str | None
 
 
+_TEXTS = (PromptUsage, ModelThought, ToolUsage)
+
+
 def apply(connection: Connection, records: Sequence[AnyRecord]) -> None:
     """Write `records` (at most some thousands) into the tables.
 
@@ -68,6 +79,9 @@ def apply(connection: Connection, records: Sequence[AnyRecord]) -> None:
     before = link(connection, started=_answering(batch.starts.values()), called=_called(connection, batch))
     _note_sessions(connection, batch, new, [str(row[0]) for row in ended])
     session_index.follow(connection, before)
+    written = {record.interception_id for record in records if isinstance(record, _TEXTS)}
+    written.difference_update(batch.ends, (start.interception_id for start in new))
+    index.note(connection, ended=batch.ends, written=written)
 
 
 def _sorted(records: Iterable[AnyRecord]) -> _Batch:

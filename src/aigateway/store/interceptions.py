@@ -9,6 +9,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, func, literal, select, tuple_
 
 from aigateway.store.observed import Row, all_rows, observed
+from aigateway.store.search import index
+from aigateway.store.search.matching import has_phrases
+from aigateway.store.search.words import Phrase
 from aigateway.store.tables import interceptions, model_thoughts, token_usages, tool_usages, user_prompts, users
 
 ANY = "any"
@@ -38,6 +41,8 @@ class InterceptionFilter:
     error_type: str | None = None
     """One of those in `wire.errors`, or `ANY`."""
     status_code: int | None = None
+    texts: tuple[Phrase, ...] = ()
+    """What is in the prompt, the thoughts, and the tools with their input: all of it, in one or several of them."""
     started_after: datetime | None = None
     started_before: datetime | None = None
 
@@ -63,7 +68,13 @@ class InterceptionFilter:
             conditions.append(column.started_at >= self.started_after)
         if self.started_before is not None:
             conditions.append(column.started_at <= self.started_before)
+        if self.texts:
+            conditions.append(has_phrases(self.texts, self.visible_to or self.initiator_id))
         return conditions
+
+    def is_answered_in_full(self, connection: Connection) -> bool:
+        """Whether all that is meant is found; older texts may not have come into the index yet."""
+        return not self.texts or index.is_complete(connection)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +98,8 @@ class InterceptionPage:
     count: int
     """How many there are in all."""
     interceptions: list[Row]
+    is_complete: bool = True
+    """False while older texts are still taken into the index in which the search looked."""
     token_usages: dict[str, list[Row]] = field(default_factory=dict)
     user_prompts: dict[str, list[Row]] = field(default_factory=dict)
     tool_usages: dict[str, list[Row]] = field(default_factory=dict)
@@ -112,7 +125,10 @@ def page(
     counted = select(func.count()).select_from(interceptions).where(*wanted.conditions())
     count = connection.execute(counted).scalar_one()
     found = below(connection, wanted, after=after, offset=offset, limit=limit)
-    return InterceptionPage(count, found.interceptions, found.token_usages, found.user_prompts, found.tool_usages)
+    is_complete = wanted.is_answered_in_full(connection)
+    return InterceptionPage(
+        count, found.interceptions, is_complete, found.token_usages, found.user_prompts, found.tool_usages
+    )
 
 
 def below(

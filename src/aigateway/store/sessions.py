@@ -51,6 +51,8 @@ class SessionPage:
     count: int
     """How many there are in all."""
     sessions: list[Session]
+    is_complete: bool = True
+    """As in `InterceptionPage`."""
 
 
 def page(
@@ -75,7 +77,8 @@ def page(
     """
     place = None if after is None else _place(connection, after, wanted.visible_to)
     count = connection.execute(select(func.count()).select_from(sessions).where(*_conditions(wanted))).scalar_one()
-    return SessionPage(count, below(connection, wanted, after=place, offset=offset, limit=limit))
+    found = below(connection, wanted, after=place, offset=offset, limit=limit)
+    return SessionPage(count, found, wanted.is_answered_in_full(connection))
 
 
 def below(
@@ -161,7 +164,7 @@ def _conditions(wanted: InterceptionFilter) -> list[ColumnElement[bool]]:
         (column.session_id, wanted.session_id),
     )
     conditions: list[ColumnElement[bool]] = [name == value for name, value in exact if value is not None]
-    if wanted.error_type is not None or wanted.status_code is not None:
+    if wanted.error_type is not None or wanted.status_code is not None or wanted.texts:
         conditions.append(_has(interceptions, wanted.conditions()))
     elif uses := _uses(wanted):
         conditions.append(_has(session_uses, [*uses, *_during(session_uses, wanted)]))

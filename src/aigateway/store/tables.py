@@ -20,7 +20,7 @@ from sqlalchemy import (
     text,
 )
 
-from aigateway.store.types import Json, UtcTime, Uuid36
+from aigateway.store.types import Json, UtcTime, Uuid36, Words
 
 metadata = MetaData()
 
@@ -244,3 +244,31 @@ for _table in (token_usages, tool_usages, model_thoughts):
     Index(f"ix_{_table.name}_interception_id", _table.c.interception_id)
 for _table in (token_usages, tool_usages):
     Index(f"ix_{_table.name}_provider_response_id", _table.c.provider_response_id)
+
+# Full-text search: `store.search`. The table of words that SQLite has besides cannot be said here.
+_row_id = BigInteger().with_variant(Integer, "sqlite")
+search_documents = Table(
+    "aigateway_search_documents",
+    metadata,
+    Column("id", _row_id, primary_key=True, autoincrement=False),
+    Column("interception_id", Uuid36, nullable=False, unique=True),
+    Column("words", Words, nullable=False),
+)
+Index("ix_aigateway_search_documents_words", search_documents.c.words, postgresql_using="gin")
+
+# Interceptions whose texts have come, and are to be taken into the index.
+search_queue = Table(
+    "aigateway_search_queue",
+    metadata,
+    Column("id", _row_id, primary_key=True),
+    Column("interception_id", Uuid36, nullable=False, index=True),
+)
+
+# What is left to do over the whole index, and where it goes on; nothing when all is done.
+search_tasks = Table(
+    "aigateway_search_tasks",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("started_at", UtcTime),
+    Column("interception_id", Uuid36),
+)

@@ -17,6 +17,7 @@ class Turn(IntEnum):
     MIGRATE = 0x61696778
     INGEST = 0x61696779
     PEOPLE = 0x6169677A
+    INDEX = 0x6169677B
 
 
 def wait_for(connection: Connection, turn: Turn) -> None:

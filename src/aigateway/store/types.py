@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, DateTime, Dialect, String, Uuid
+from sqlalchemy import JSON, DateTime, Dialect, LargeBinary, String, Uuid
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from aigateway.store.times import rfc3339
@@ -60,6 +60,21 @@ class UtcTime(TypeDecorator[datetime]):
     def process_result_value(self, value: datetime | str | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002  # SQLAlchemy's signature
         """What Python is given."""
         return datetime.fromisoformat(value) if isinstance(value, str) else value
+
+
+class Words(TypeDecorator[Any]):
+    """The words of a text, as the index of either database needs them: a `tsvector`, or bytes in SQLite."""
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """The dialect's own type."""
+        if dialect.name == "postgresql":
+            from sqlalchemy.dialects.postgresql import TSVECTOR  # noqa: PLC0415  # as above
+
+            return dialect.type_descriptor(TSVECTOR())
+        return dialect.type_descriptor(LargeBinary())
 
 
 def without_nul(value: Any) -> Any:

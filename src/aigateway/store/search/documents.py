@@ -1,0 +1,158 @@
+"""Documents of the index: one for each ended interception that has texts, written and removed in either database.
+
+In SQLite, FTS5 keeps nothing but words and where they are (`aigateway_search_words`, found by a document's id), and a
+document keeps its own words packed, because FTS5 has to be told them when they are to be forgotten. In PostgreSQL a
+document's words are a `tsvector`.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ARRAY, Connection, Text, bindparam, delete, func, insert, select, text
+
+from aigateway.store.search.matching import lexeme, owner
+from aigateway.store.session_index import chunks
+from aigateway.store.tables import search_documents
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_IN_A_MICROSECOND = 1024
+"""Documents that may begin in one microsecond, as far as their ids are concerned."""
+_SECURE_SINCE = (3, 42)
+"""SQLite that removes a word from its place in FTS5's own tables at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """What an interception can be found by."""
+
+    interception_id: str
+    initiator_id: str
+    started_at: datetime
+    words: str
+
+
+def put(connection: Connection, documents: Sequence[Document]) -> None:
+    """Write documents, in the place of those that their interceptions have."""
+    remove(connection, [document.interception_id for document in documents])
+    if not documents:
+        return
+    # In the order of their ids: FTS5 begins another piece of its index at each that is smaller than the last.
+    with_ids = sorted(_with_ids(connection, documents), key=lambda pair: pair[0])
+    if connection.dialect.name == "sqlite":
+        _put_in_sqlite(connection, with_ids)
+        return
+    words: Any = func.to_tsvector("pg_catalog.simple", bindparam("text")).op("||")(
+        func.array_to_tsvector(bindparam("who", type_=ARRAY(Text)))
+    )
+    connection.execute(
+        insert(search_documents).values(words=words),
+        [
+            {"id": ident, "interception_id": one.interception_id, "text": one.words, "who": [lexeme(one.initiator_id)]}
+            for ident, one in with_ids
+        ],
+    )
+
+
+def remove(connection: Connection, interception_ids: Sequence[str]) -> int:
+    """Remove the documents of interceptions; says how many there were."""
+    removed = 0
+    for some in chunks(interception_ids):
+        which = search_documents.c.interception_id.in_(some)
+        if connection.dialect.name == "sqlite":
+            _forget_words(
+                connection,
+                connection.execute(select(search_documents.c.id, search_documents.c.words).where(which)).all(),
+            )
+        removed += connection.execute(delete(search_documents).where(which)).rowcount
+    return removed
+
+
+def keeps_what_is_removed(connection: Connection) -> bool:
+    """Whether words of documents that were removed are still in the file, though nobody finds them; see `squeeze`."""
+    if connection.dialect.name != "sqlite":
+        return False  # PostgreSQL's VACUUM sees to it, as for all tables.
+    secure = text("SELECT v FROM aigateway_search_words_config WHERE k = 'secure-delete'")
+    return not connection.execute(secure).scalar()
+
+
+def prefer_secure_removal(connection: Connection) -> None:
+    """Let FTS5 remove words from its tables at once, where SQLite is new enough."""
+    if connection.dialect.name == "sqlite" and sqlite3.sqlite_version_info >= _SECURE_SINCE:
+        connection.execute(
+            text("INSERT INTO aigateway_search_words (aigateway_search_words, rank) VALUES ('secure-delete', 1)")
+        )
+
+
+def squeeze(connection: Connection, pages: int) -> bool:
+    """Write some pages of FTS5's tables anew, without what was removed.
+
+    Args:
+        connection: a transaction.
+        pages: about how many; below 0 for the first time, to begin with everything that is there now.
+
+    Returns:
+        Whether there is more to do.
+    """
+    count = text("SELECT total_changes()")
+    before = connection.execute(count).scalar_one()
+    connection.execute(
+        text("INSERT INTO aigateway_search_words (aigateway_search_words, rank) VALUES ('merge', :pages)"),
+        {"pages": pages},
+    )
+    # https://sqlite.org/fts5.html#the_merge_command
+    return bool(connection.execute(count).scalar_one() - before > 1)
+
+
+def _with_ids(connection: Connection, documents: Sequence[Document]) -> list[tuple[int, Document]]:
+    """Ids in the order of time, so that the newest are found first and a time is a range of them."""
+    wanted = [(one.started_at - _EPOCH) // timedelta(microseconds=1) * _IN_A_MICROSECOND for one in documents]
+    column = search_documents.c.id
+    taken: set[int] = set()
+    for some in chunks(wanted):
+        taken.update(connection.execute(select(column).where(column.in_(some))).scalars())
+    found: list[tuple[int, Document]] = []
+    for ident, document in zip(wanted, documents, strict=True):
+        free = ident
+        if free in taken:
+            near = select(column).where(column.between(ident, ident + _IN_A_MICROSECOND))
+            taken.update(connection.execute(near).scalars())
+            while free in taken:
+                free += 1
+        taken.add(free)
+        found.append((free, document))
+    return found
+
+
+def _put_in_sqlite(connection: Connection, documents: Sequence[tuple[int, Document]]) -> None:
+    connection.execute(
+        insert(search_documents),
+        [{"id": ident, "interception_id": one.interception_id, "words": _packed(one)} for ident, one in documents],
+    )
+    connection.exec_driver_sql(
+        "INSERT INTO aigateway_search_words (rowid, who, words) VALUES (?, ?, ?)",
+        [(ident, owner(one.initiator_id), one.words) for ident, one in documents],
+    )
+
+
+def _forget_words(connection: Connection, rows: Sequence[Any]) -> None:
+    forgotten = [(row.id, *_unpacked(row.words)) for row in rows]
+    if forgotten:
+        connection.exec_driver_sql(
+            "INSERT INTO aigateway_search_words (aigateway_search_words, rowid, who, words) VALUES ('delete', ?, ?, ?)",
+            forgotten,
+        )
+
+
+def _packed(document: Document) -> bytes:
+    return zlib.compress(f"{owner(document.initiator_id)} {document.words}".encode(), 1)
+
+
+def _unpacked(words: bytes) -> tuple[str, str]:
+    who, _, rest = zlib.decompress(words).decode().partition(" ")
+    return who, rest

@@ -251,7 +251,7 @@ async def test_no_account_no_tools_and_it_is_said(make, remote):
     servers = make(settings("own", account=ACCOUNT))
     assert await names(servers) == []
     assert remote.listed == []
-    assert await servers.failures(ANN.user_id) == {"own": "link an account at own"}
+    assert servers.failures(ANN.user_id) == {"own": "link an account at own"}
     assert servers.statuses.statuses()[0].reachable is None, "it says nothing of the server"
 
 

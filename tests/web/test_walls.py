@@ -38,7 +38,6 @@ FORMS = [
     "/connect/codex",
     "/people",
     "/people/ann/suspend",
-    "/providers/anthropic/test",
 ]
 
 

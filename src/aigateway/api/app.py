@@ -8,10 +8,26 @@ from starlette.types import ASGIApp
 from aigateway import __version__
 from aigateway.accounts.authenticate import Authenticator
 from aigateway.accounts.service import Accounts
-from aigateway.api import documents, errors, export, facets, interceptions, keys, openapi, providers, sessions, users
+from aigateway.api import (
+    documents,
+    errors,
+    export,
+    external_auth,
+    facets,
+    interceptions,
+    keys,
+    openapi,
+    providers,
+    sessions,
+    tool_servers,
+    users,
+)
 from aigateway.api.guard import Guard
 from aigateway.api.throttle import Throttle
 from aigateway.store.engine import Store
+from aigateway.tools.service import ToolService
+
+_NO_TOOLS = ToolService()
 
 
 def create_api(
@@ -21,7 +37,7 @@ def create_api(
     store: Store,
     statuses: providers.Statuses,
     oidc_text: str | None = None,
-    probe: providers.Probing = providers.nothing_to_probe,
+    tools: ToolService = _NO_TOOLS,
 ) -> ASGIApp:
     """Everything under `/api/v2` but the data plane.
 
@@ -32,13 +48,11 @@ def create_api(
         authenticator: tells whose token it is.
         store: where the record is.
         statuses: tells how the providers do.
-        probe: calls a provider to test it.
         oidc_text: what signing in by OpenID Connect is called; None where nobody can.
+        tools: the MCP servers.
     """
-    return Guard(
-        create_routes(accounts=accounts, store=store, statuses=statuses, oidc_text=oidc_text, probe=probe),
-        authenticator,
-    )
+    routes = create_routes(accounts=accounts, store=store, statuses=statuses, oidc_text=oidc_text, tools=tools)
+    return Guard(routes, authenticator)
 
 
 def create_routes(
@@ -47,7 +61,7 @@ def create_routes(
     store: Store,
     statuses: providers.Statuses,
     oidc_text: str | None = None,
-    probe: providers.Probing = providers.nothing_to_probe,
+    tools: ToolService = _NO_TOOLS,
 ) -> FastAPI:
     """The routes, without the guard that they rely on."""
     # The framework's pages of documentation load scripts from elsewhere, which an isolated network does not have.
@@ -69,5 +83,7 @@ def create_routes(
     ):
         app.include_router(routes, prefix="/api/v2/ai-gateway")
         app.include_router(routes, prefix="/api/v2/aibridge", include_in_schema=False)
-    app.include_router(providers.router(statuses, probe), tags=["Providers"], responses=documents.FORBIDDEN)
+    app.include_router(providers.router(statuses), tags=["Providers"], responses=documents.FORBIDDEN)
+    app.include_router(tool_servers.router(tools), tags=["MCP servers"], responses=documents.FORBIDDEN)
+    app.include_router(external_auth.router(tools), tags=["MCP servers"], responses=documents.ACCOUNTS)
     return app

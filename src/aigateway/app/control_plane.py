@@ -32,8 +32,8 @@ def control_plane(settings: Settings, services: Services) -> Asgi:
         authenticator=services.authenticator,
         store=services.store,
         statuses=services.provider_states.statuses,
-        probe=services.prober.probe,
         oidc_text=settings.oidc.sign_in_text if settings.oidc else None,
+        tools=services.tools,
     )
     site = Site(
         accounts=accounts,
@@ -45,7 +45,7 @@ def control_plane(settings: Settings, services: Services) -> Asgi:
         enabled=settings.gateway.enabled,
         allow_byok=settings.gateway.allow_byok,
         statuses=services.provider_states.statuses,
-        probe=services.prober.probe,
+        tools=services.tools,
         notices=lambda: notices(settings, services),
     )
     web: Asgi = create_web(site)

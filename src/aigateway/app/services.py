@@ -15,6 +15,7 @@ from aigateway.app.observing import Observing, observing
 from aigateway.app.sealing import check, keyring
 from aigateway.app.shipping import journal_folder, shippers
 from aigateway.app.storage import open_store
+from aigateway.app.tooling import tooling
 from aigateway.audit.adoption import Adoption
 from aigateway.audit.dumps.dumps import Dumps
 from aigateway.audit.indexer import Indexer
@@ -33,7 +34,6 @@ from aigateway.gateway.http1.transport import HttpTransport
 from aigateway.gateway.inflight import InFlight
 from aigateway.gateway.intercept import Interceptor
 from aigateway.gateway.passthrough import PassThrough
-from aigateway.gateway.probe import Prober
 from aigateway.gateway.rate import RateLimiter
 from aigateway.gateway.socket_transport import SocketTransport
 from aigateway.gateway.socket_upstream import SocketUpstream
@@ -46,6 +46,7 @@ from aigateway.providers.provider import Provider, build
 from aigateway.settings.model import AuditFailure, OnDisconnect, Settings
 from aigateway.settings.providers import ProviderSettings
 from aigateway.store.engine import Store
+from aigateway.tools.service import ToolService
 
 _SHIP_AT_STOP_SECONDS = 10.0
 
@@ -64,10 +65,10 @@ class Services:
     in_flight: InFlight
     providers: dict[str, Provider]
     provider_states: ProviderStates
-    prober: Prober
     endpoint: Endpoint
     sockets: Sockets
     observing: Observing
+    tools: ToolService
 
     def stop(self) -> None:
         """Let nothing new in; what is in flight may finish."""
@@ -86,7 +87,7 @@ async def running(
     Raises:
         JournalUnavailable: the journal cannot be opened.
         StoreUnavailable, StoreRefused, StoreTooNew: the database cannot be opened.
-        KeyUnusable: secrets in it cannot be decrypted.
+        KeyUnusable: secrets in it cannot be decrypted, or no key for them can be made.
 
     """
     async with AsyncExitStack() as stack:
@@ -104,8 +105,10 @@ async def running(
         shipper = make_shipper(journal)
         await shipper.adopt()
         shipper.start()
-        services, transports = _wire(settings, providers, store, journal, shipper, dumps)
-        stack.push_async_callback(services.observing.stop)
+        observed = observing(settings)
+        stack.push_async_callback(observed.stop)
+        tools = await stack.enter_async_context(tooling(settings, store, observed.events))
+        services, transports = _wire(settings, providers, store, journal, shipper, dumps, observed, tools)
         stack.push_async_callback(shipper.stop, within_seconds=_SHIP_AT_STOP_SECONDS)
         stack.push_async_callback(services.authenticator.close)
         revocations = Revocations(store, services.authenticator)
@@ -146,10 +149,11 @@ def _wire(
     journal: Journal,
     shipper: Shipper,
     dumps: Dumps | None,
+    observed: Observing,
+    tools: ToolService,
 ) -> tuple[Services, Sequence[Transport | SocketUpstream]]:
     settings = everything.gateway
     providers = {provider.name: build(provider) for provider in configured}
-    observed = observing(everything)
     records = LenientJournal(journal) if settings.audit_failure is AuditFailure.ALLOW else journal
     observed.services(providers.values(), journal, shipper, records)
     transport = observed.transport(HttpTransport(connect_timeout=seconds(settings.connect_timeout)))
@@ -209,10 +213,10 @@ def _wire(
         in_flight=in_flight,
         providers=providers,
         provider_states=ProviderStates(providers.values(), breakers, observed.events),
-        prober=Prober(providers, transport),
         endpoint=endpoint,
         sockets=sockets,
         observing=observed,
+        tools=tools,
     )
     return services, (transport, socket_upstream)
 

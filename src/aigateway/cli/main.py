@@ -23,6 +23,8 @@ _COMMANDS = {
     "logout": _Command("logout", "Sign out of a gateway."),
     "tokens": _Command("tokens", "Make, list and remove tokens."),
     "users": _Command("users", "Manage the people who may use a gateway."),
+    "external-auth": _Command("external_auth", "Link your accounts at services whose tools the gateway adds."),
+    "mcp": _Command("mcp", "Look at MCP servers and what they offer."),
     "journal": _Command("journal", "Look after records that wait on this machine."),
     "dumps": _Command("dumps", "Look at API dumps."),
     "ai-gateway": _Command("ai_gateway", "Look at what the gateway recorded."),

@@ -108,12 +108,12 @@ class Servers:
         self._events.tool_called(server.name, time.monotonic() - began, failed=failed)
         return result
 
-    async def failures(self, user_id: str) -> dict[str, str]:
+    def failures(self, user_id: str) -> dict[str, str]:
         """Why a person has no tools from a server now, by the server's name, as far as that is known."""
         return {
-            session.server.name: str(session.failure)
-            for session in self._sessions_of(user_id)
-            if session.failure is not None
+            name: str(session.failure)
+            for (whose, name), session in self._sessions.items()
+            if whose in {user_id, _EVERYBODY} and session.failure is not None
         }
 
     async def forget(self, user_id: str, name: str) -> None:

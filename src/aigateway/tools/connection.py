@@ -31,6 +31,7 @@ from aigateway import __version__
 from aigateway.tools import http
 from aigateway.tools.choosing import Listed
 from aigateway.tools.failures import ServerFailed
+from aigateway.tools.session import Connect
 
 _T = TypeVar("_T")
 
@@ -49,6 +50,11 @@ _CLOSED = "it closed the connection"
 
 logging.getLogger("mcp").setLevel(logging.CRITICAL)
 logging.getLogger("httpx2").setLevel(logging.CRITICAL)
+
+
+def connecting(*, most: int) -> Connect:
+    """Makes connections that take answers up to a size."""
+    return lambda url, headers, changed: Connection(url, headers, most=most, changed=changed)
 
 
 class Connection:

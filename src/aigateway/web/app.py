@@ -31,6 +31,7 @@ from aigateway.web import (
     signin,
     theme,
     tokens,
+    tools,
 )
 from aigateway.web.assets import PREFIX, Assets
 from aigateway.web.rendering import Renderer
@@ -54,6 +55,7 @@ def create_web(site: Site) -> ASGIApp:
         home,
         interceptions,
         connect,
+        tools,
         tokens,
         people,
         providers,

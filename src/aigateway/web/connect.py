@@ -59,6 +59,7 @@ def routes(site: Site, renderer: Renderer) -> list[Route]:
             kinds=kinds,
             unreachable=book().unreachable,
             enabled=site.enabled,
+            unlinked=[server.name for server in await site.tools.of(request.state.actor.user_id) if server.unlinked],
         )
 
     async def show(request: Request, *, status: int = 200, token: str = "", **view: Any) -> Response:

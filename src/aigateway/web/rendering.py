@@ -26,6 +26,7 @@ _NAVIGATION: tuple[tuple[str, str, Permission | None], ...] = (
     ("/ai-gateway/sessions", "Sessions", None),
     ("/ai-gateway/interceptions", "Interceptions", None),
     ("/connect", "Connect", None),
+    ("/tools", "Tools", None),
     ("/tokens", "Tokens", None),
     ("/people", "People", Permission.READ_ALL_USERS),
     ("/providers", "Providers", Permission.READ_SERVER_STATE),

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from aigateway.accounts.authenticate import Authenticator
 from aigateway.accounts.service import Accounts
 from aigateway.providers.provider import Provider
-from aigateway.providers.status import Probe, ProviderStatus
+from aigateway.providers.status import ProviderStatus
 from aigateway.store.engine import Store
+from aigateway.tools.service import ToolService
 
 if TYPE_CHECKING:
     from aigateway.accounts.linked_sign_in import LinkedSignIn
@@ -37,10 +38,6 @@ class Notice:
     """What to do about it, in a sentence."""
 
 
-async def _nothing_to_probe(_name: str) -> Probe | None:
-    return None
-
-
 async def _all_is_well() -> list[Notice]:
     return []
 
@@ -63,7 +60,7 @@ class Site:
     allow_byok: bool = True
     statuses: Callable[[], Sequence[ProviderStatus]] = tuple
     """How the providers do now, in the process that answers."""
-    probe: Callable[[str], Awaitable[Probe | None]] = _nothing_to_probe
-    """Calls a provider to test it; None for one that is not there. Raises `ProbedTooSoon`."""
+    tools: ToolService = field(default_factory=ToolService)
+    """The MCP servers, and people's accounts there."""
     notices: Callable[[], Awaitable[list[Notice]]] = _all_is_well
     """What needs attention now, for those who may read the server's state."""

@@ -58,20 +58,33 @@ def chromium():
         yield browser
 
 
-@contextmanager
-def opened(chromium, gateway, size=DESKTOP, **context):
-    """A signed-in person's page, which fails the test when the browser complains or shows a dialog."""
-    width, height = size
-    seen = chromium.new_context(viewport={"width": width, "height": height}, base_url=gateway.url, **context)
-    page = seen.new_page()
-    complaints = []
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+@pytest.fixture(scope="module")
+def owner(chromium, gateway):
+    """What the browser of a signed-in owner keeps."""
+    context = chromium.new_context(base_url=gateway.url)
+    page = context.new_page()
     page.goto("/ai-gateway/sessions")
     page.get_by_label("E-mail address").fill(OWNER["email"])
     page.get_by_label("Password").fill(OWNER["password"])
     page.get_by_role("button", name="Sign in", exact=True).click()
     expect(page).to_have_url(f"{gateway.url}/ai-gateway/sessions")
+    kept = context.storage_state()
+    context.close()
+    return kept
+
+
+@contextmanager
+def opened(chromium, gateway, owner, size=DESKTOP, path="/ai-gateway/sessions", **context):
+    """A signed-in owner's page, which fails the test when the browser complains or shows a dialog unasked."""
+    width, height = size
+    seen = chromium.new_context(
+        viewport={"width": width, "height": height}, base_url=gateway.url, storage_state=owner, **context
+    )
+    page = seen.new_page()
+    complaints = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.goto(path)
     yield page
     seen.close()
     assert complaints == []

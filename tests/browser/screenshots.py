@@ -13,7 +13,7 @@ from tests.browser import story
 from tests.browser.chromium import launch
 from tests.support.server import OWNER, GatewayProcess, providers
 
-SESSION = "/ai-gateway/sessions/6f1d1c5e-3f0a-4a57-9a55-0c9f6d0f3b11"
+SESSION = f"/ai-gateway/sessions/{story.SESSION}"
 PAGES = {
     "home": "/",
     "home-30d": "/?range=30d",

@@ -33,6 +33,7 @@ PEOPLE = {
     "fatima": "Fatima Zahra",
     "ci-runner": "",
 }
+SESSION = "6f1d1c5e-3f0a-4a57-9a55-0c9f6d0f3b11"
 MONDAYS = "Why does the nightly build fail on Mondays?"
 """The prompt of the session that is told whole."""
 
@@ -50,7 +51,7 @@ _ASKED = (
     "Draft release notes from the commits since the last tag",
     "Find out why the pods restart every night at two",
 )
-_CLIENTS = (
+CLIENTS = (
     ("Claude Code", "anthropic", "anthropic", "claude-sonnet-5"),
     ("Claude Code", "anthropic", "anthropic", "claude-opus-5"),
     ("Codex", "openai", "openai", "gpt-5.5"),
@@ -65,8 +66,8 @@ _TOOLS = (
 )
 
 
-def tell(gateway: GatewayProcess) -> None:
-    """Put the story on a gateway's record, as of now."""
+def tell(gateway: GatewayProcess) -> dict[str, str]:
+    """Put the story on a gateway's record, as of now; the ids of its people, by username."""
     people = {"ada": gateway.api.get("users", "me")["id"]}
     for username, name in PEOPLE.items():
         service = username.startswith("ci-")
@@ -74,6 +75,7 @@ def tell(gateway: GatewayProcess) -> None:
         contact = {"service_account": True} if service else {"email": f"{username}@example.com"}
         people[username] = gateway.api.call("POST", "users", body=account | contact)["id"]
     write(gateway, list(_everything(people, datetime.now(UTC))))
+    return people
 
 
 def write(gateway: GatewayProcess, records: list[AnyRecord]) -> None:
@@ -171,11 +173,11 @@ def _everything(people: dict[str, str], now: datetime) -> Iterator[AnyRecord]:
             start = date.replace(hour=dice.choice((7, 8, 9, 9, 10, 11, 13, 14, 14, 15, 16)), minute=dice.randint(0, 59))
             if start < now - timedelta(minutes=10):
                 who = people[dice.choice(names)]
-                yield from _small(Teller(_uuid("day", day, number), who, dice.choice(_CLIENTS), start), dice)
+                yield from _small(Teller(_uuid("day", day, number), who, dice.choice(CLIENTS), start), dice)
     for number, minutes in enumerate((220, 150, 95, 50, 31, 12)):
         who = people[names[number % len(names)]]
         yield from _small(
-            Teller(_uuid("today", number), who, _CLIENTS[number % 5], now - timedelta(minutes=minutes)), dice
+            Teller(_uuid("today", number), who, CLIENTS[number % 5], now - timedelta(minutes=minutes)), dice
         )
     yield from mondays(people["chloe"], now - timedelta(minutes=7))
 
@@ -198,7 +200,7 @@ def _small(teller: Teller, dice: random.Random) -> Iterator[AnyRecord]:
 
 def mondays(user: str, start: datetime) -> Iterator[AnyRecord]:
     """One session whole: prompts, thoughts, tools of the client's and of a server's, a failure, what came of it."""
-    teller = Teller("6f1d1c5e-3f0a-4a57-9a55-0c9f6d0f3b11", user, _CLIENTS[0], start)
+    teller = Teller(SESSION, user, CLIENTS[0], start)
     yield from teller.ask(prompt="nightly build", metadata={"purpose": "title"}, seconds=1.1, tokens=(310, 12, 0))
     yield from teller.ask(
         prompt=f"{MONDAYS} It is green on every other day. Look at the log of the last run first, please.",

@@ -14,8 +14,8 @@ HEAVIEST = 200 * 1024
 
 
 @pytest.fixture(params=[DESKTOP, PHONE], ids=["desktop", "phone"])
-def page(request, chromium, gateway):
-    with opened(chromium, gateway, request.param) as made:
+def page(request, chromium, gateway, owner):
+    with opened(chromium, gateway, owner, request.param) as made:
         yield made
 
 

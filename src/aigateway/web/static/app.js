@@ -204,7 +204,10 @@ async function find(text) {
   for (const thread of all(".thread")) {
     const walker = document.createTreeWalker(thread, NodeFilter.SHOW_TEXT);
     const nodes = [];
-    while (walker.nextNode()) if (walker.currentNode.data.toLowerCase().includes(wanted)) nodes.push(walker.currentNode);
+    while (walker.nextNode()) {
+      const node = walker.currentNode;
+      if (node.data.toLowerCase().includes(wanted) && !node.parentElement.closest("[data-preview]")) nodes.push(node);
+    }
     for (let node of nodes) {
       for (let at; (at = node.data.toLowerCase().indexOf(wanted)) >= 0 && count < 1000; count += 1) {
         const hit = node.splitText(at);

@@ -55,6 +55,10 @@ class Answer(ABC):
     def on_event(self, name: bytes, data: bytes) -> None:
         """Take one event of a stream (`sse.Event`); may raise one of `UNREADABLE`."""
 
+    def only_text(self, block: bytes) -> bool:  # noqa: ARG002 - for APIs that know such events
+        """Whether this whole event, with the blank line after it, brings text alone: then nobody needs to read it."""
+        return False
+
     @abstractmethod
     def on_body(self, body: bytes | bytearray) -> None:
         """Take the whole JSON body of an answer; may raise one of `UNREADABLE`."""

@@ -14,8 +14,10 @@ import msgspec
 from aigateway.wire.answers import MOST_ROWS, Answer, count, error_in, member, members
 from aigateway.wire.facts import Thought, TokenUsage, ToolCall
 from aigateway.wire.lenient import Reader, any_value
+from aigateway.wire.text_chunk import TextChunk
 
 _NONE = msgspec.Raw()
+_NULL = msgspec.Raw(b"null")
 
 
 class _Function(msgspec.Struct):
@@ -59,6 +61,10 @@ class _Chunk(msgspec.Struct):
     error: msgspec.Raw = _NONE
 
 
+_SILENT = _Delta()
+"""A delta of which nothing is kept."""
+
+
 @dataclass(slots=True)
 class _Call:
     choice: int
@@ -69,8 +75,19 @@ class _Call:
 
 
 _CHUNK = Reader(_Chunk)
+_MOST_TEXTS = 8
+"""How often a chunk is looked at as a pattern for those to come; a provider whose chunks all differ has none."""
 _LEGACY_CALL = -1
 """The index of a `function_call`, of which a choice has at most one."""
+
+
+def _brings_text_alone(chunk: _Chunk) -> bool:
+    if chunk.error is not _NONE or (chunk.usage is not _NONE and chunk.usage != _NULL):
+        return False
+    choices = chunk.choices or ()
+    return len(choices) > 0 and all(
+        choice.delta == _SILENT and choice.message is None and not choice.finish_reason for choice in choices
+    )
 
 
 class ChatAnswer(Answer):
@@ -78,6 +95,8 @@ class ChatAnswer(Answer):
 
     def __init__(self) -> None:
         super().__init__()
+        self._text: TextChunk | None = None
+        self._known_texts = 0
         self._service_tier: str | None = None
         self._usage: dict[str, Any] | None = None
         self._calls: list[_Call] = []
@@ -97,6 +116,13 @@ class ChatAnswer(Answer):
             self.note(f"A chunk has an unexpected shape ({error}).")
             chunk = _CHUNK.read(data) or _Chunk()
         self._take(chunk)
+        if self._known_texts < _MOST_TEXTS and _brings_text_alone(chunk):
+            self._known_texts += 1
+            self._text = TextChunk.like(data)
+
+    def only_text(self, block: bytes) -> bool:
+        """See `Answer`: a chunk that differs in nothing but its text from one that was read."""
+        return self._text is not None and self._text.matches(block)
 
     def on_body(self, body: bytes | bytearray) -> None:
         """Take a whole chat completion."""

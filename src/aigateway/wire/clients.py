@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from aigateway.wire.facts import ClientFacts, RequestFacts
 
@@ -87,8 +88,23 @@ def identify(headers: Mapping[str, str], facts: RequestFacts) -> ClientFacts:
     return ClientFacts(client.name, parent or session, metadata, sub_agent=bool(marks))
 
 
+_MARKS = frozenset(name for client in _CLIENTS for name, _ in client.marks)
+_LONGEST_AGENT = 64
+"""Characters of a User-Agent that are looked at, more than any client is known by."""
+
+
 def _client(headers: Mapping[str, str]) -> _Client:
-    agent = headers.get("user-agent", "").lower()
+    agent = headers.get("user-agent", "")[:_LONGEST_AGENT]
+    return _by_agent(agent) if _MARKS.isdisjoint(headers) else _find(agent, headers)
+
+
+@lru_cache(maxsize=256)
+def _by_agent(agent: str) -> _Client:
+    return _find(agent, {})
+
+
+def _find(agent: str, headers: Mapping[str, str]) -> _Client:
+    agent = agent.lower()
     for client in _CLIENTS:
         if agent.startswith(client.agents) or any(_shows(headers.get(name), values) for name, values in client.marks):
             return client

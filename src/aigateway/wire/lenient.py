@@ -23,6 +23,7 @@ UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding JSON of any content may raise."""
 
 _MISSING = object()
+_ANYTHING: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
 
 
 class Reader(Generic[T]):
@@ -48,11 +49,18 @@ class Reader(Generic[T]):
 
     def read(self, raw: Raw) -> T | None:
         """Read what is readable; None if it is not a JSON object."""
+        if absent(raw):
+            return None
         try:
             return _decode(self._decoder, raw)
         except UNREADABLE:
             found = _salvage(self._kind, raw)
             return found if isinstance(found, self._kind) else None
+
+
+def absent(raw: Raw) -> bool:
+    """Whether there is no JSON at all, as in a field that was not sent: an exception less for each of those."""
+    return not memoryview(raw).nbytes
 
 
 def string(raw: Raw) -> str | None:
@@ -62,7 +70,9 @@ def string(raw: Raw) -> str | None:
 
 def any_value(raw: Raw) -> Any:
     """Give the JSON value in `raw`, or None if it cannot be read."""
-    found = _try(_decoder(Any), raw)
+    if absent(raw):
+        return None
+    found = _try(_ANYTHING, raw)
     return None if found is _MISSING else found
 
 

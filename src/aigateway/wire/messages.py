@@ -58,6 +58,10 @@ class _Open:
     stopped: bool = False
 
 
+_DELTA = b"event: content_block_delta\ndata: "
+_DELTA_LINES = 3
+"""Its name, its data and the blank line; with more it is more than one event."""
+
 _EVENT = Reader(_Event)
 _MESSAGE = Reader(_Message)
 
@@ -96,6 +100,10 @@ class MessagesAnswer(Answer):
                 self._stopped = self.ended = True
             case "error":
                 self.fail(error_in(any_value(data), "error") or AnswerError("error", ""))
+
+    def only_text(self, block: bytes) -> bool:
+        """See `Answer`: a delta while neither a tool call nor a thought is open."""
+        return not self._open and block.startswith(_DELTA) and block.count(b"\n") == _DELTA_LINES
 
     def on_body(self, body: bytes | bytearray) -> None:
         """Take a whole message."""

@@ -84,6 +84,9 @@ _THINKING = {
 }
 _READ = {kind.encode(): kind for kind in (*_OPENING, *_CLOSING, *_THINKING, "response.output_item.done", "error")}
 """The events that are read, by the name that they have in the stream."""
+_DELTAS = tuple(b"event: response.%b.delta\ndata: " % kind for kind in (b"output_text", b"function_call_arguments"))
+_DELTA_LINES = 3
+"""Its name, its data and the blank line; with more it is more than one event."""
 _COMPACTION = "response.compaction"
 """The object that `POST /responses/compact` answers with (developers.openai.com, "Compact a response")."""
 _ARGUMENTS = ("arguments", "input", "action", "operation", "queries", "code")
@@ -114,6 +117,10 @@ class ResponsesAnswer(Answer):
             self.fail(error_in(any_value(data), "error") or AnswerError("error", ""))
         elif kind and not (kind in _OPENING and self.response_id):
             self._take_event(kind, data)
+
+    def only_text(self, block: bytes) -> bool:
+        """See `Answer`: deltas of texts and arguments, which come whole with the item that they belong to."""
+        return block.startswith(_DELTAS) and block.count(b"\n") == _DELTA_LINES
 
     def on_body(self, body: bytes | bytearray) -> None:
         """Take a whole response."""

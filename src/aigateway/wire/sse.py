@@ -32,6 +32,11 @@ class SseSplitter:
         """Whether bytes of an event that is not yet ended have come."""
         return self._skipping or bool(self._buffer.strip(b"\n"))
 
+    @property
+    def between_events(self) -> bool:
+        """Whether the next bytes begin an event, and not the first one."""
+        return self._started and not (self._buffer or self._skipping or self._after_cr)
+
     def feed(self, data: bytes) -> list[Event]:
         """Take the next bytes; give the events that they end."""
         if b"\r" in data or self._after_cr:

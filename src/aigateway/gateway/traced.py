@@ -13,7 +13,15 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span, StatusCode, Tracer, set_span_in_context
 from opentelemetry.util.types import AttributeValue
 
-from aigateway.audit.recorder import UNKNOWN_MODEL, Interception, Outcome, Records, Subject, typed_prompt
+from aigateway.audit.recorder import (
+    UNKNOWN_MODEL,
+    Interception,
+    Invocation,
+    Outcome,
+    Records,
+    Subject,
+    typed_prompt,
+)
 from aigateway.gateway.intercept import Intercepts
 from aigateway.gateway.passthrough import PassesThrough
 from aigateway.gateway.refusal import Refusal
@@ -72,17 +80,33 @@ class _Trace:
         self._recording(kinds, since_ns, interception.started)
         self._processing = self._child(tracing.PROCESS_REQUEST)
         interception.on_close(self.closed)
+        interception.on_notice(self.noticed)
 
     def closed(self, outcome: Outcome, facts: AnswerFacts | None, committed: Future[None]) -> None:
         """The request is over, and the rest of it on its way to the record."""
         if outcome.error_type is not None:
             self.failed(outcome.error_type)
-        kinds = [tracing.RECORD_INTERCEPTION_ENDED]
-        if facts is not None:
-            kinds += [tracing.RECORD_TOKEN_USAGE] * (facts.usage is not None)
-            kinds += [tracing.RECORD_TOOL_USAGE] * min(len(facts.tool_calls), _MOST_RECORD_SPANS)
-            kinds += [tracing.RECORD_MODEL_THOUGHT] * min(len(facts.thoughts), _MOST_RECORD_SPANS)
+        kinds = [tracing.RECORD_INTERCEPTION_ENDED, *(_kinds_of(facts) if facts is not None else ())]
         self._recording(kinds, time.time_ns(), committed)
+
+    def noticed(self, what: AnswerFacts | Invocation, committed: Future[None]) -> None:
+        """An inner answer is over, or a call of the gateway's, and on its way to the record."""
+        now = time.time_ns()
+        if isinstance(what, AnswerFacts):
+            self._recording(_kinds_of(what), now, committed)
+            return
+        span = self._child(tracing.TOOL_CALL, self._processing, since_ns=now - what.duration_ms * 1_000_000)
+        span.set_attributes(
+            {
+                tracing.MCP_TOOL_NAME: printable(what.tool),
+                tracing.MCP_SERVER_NAME: what.server,
+                tracing.MCP_SERVER_URL: what.server_url,
+            }
+        )
+        if what.error is not None:
+            span.set_status(StatusCode.ERROR, "invocation_error")
+        span.end()
+        self._recording([tracing.RECORD_TOOL_USAGE], now, committed)
 
     def call(self) -> Span:
         """Begin a call of the provider."""
@@ -126,6 +150,13 @@ class _Trace:
     def _end(span: Span | None) -> None:
         if span is not None:
             span.end()
+
+
+def _kinds_of(facts: AnswerFacts) -> list[str]:
+    """The spans of the rows of one answer."""
+    kinds = [tracing.RECORD_TOKEN_USAGE] * (facts.usage is not None)
+    kinds += [tracing.RECORD_TOOL_USAGE] * min(len(facts.tool_calls), _MOST_RECORD_SPANS)
+    return kinds + [tracing.RECORD_MODEL_THOUGHT] * min(len(facts.thoughts), _MOST_RECORD_SPANS)
 
 
 _current: ContextVar[_Trace | None] = ContextVar("trace", default=None)

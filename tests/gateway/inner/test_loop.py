@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import timedelta
 
 import pytest
 
+from aigateway.gateway.breakers import Breakers
+from aigateway.settings.model import CircuitBreakerSettings
 from aigateway.wire.facts import ApiFormat
 from tests.gateway.inner.conftest import OWN_TOOLS, text
-from tests.gateway.scripted import Say
+from tests.gateway.scripted import RATE_LIMITED, Say
+from tests.providers.making import provider
 from tests.wire.inner.telling import read
 from tests.wire.inner.test_turns import chat_view, messages_view, responses_view
 
@@ -333,3 +337,63 @@ async def test_a_client_gets_signs_of_life_while_a_tool_runs(loop, monkeypatch):
     async with asyncio.timeout(10):
         answer = await loop.stage.client("anthropic/v1/messages", payload, on_piece=on_piece).run()
     assert messages_view(answer.body)["content"] == [{"type": "text", "text": "It is 42."}]
+
+
+async def test_nothing_that_was_done_is_lost_when_the_process_dies_in_a_turn(loop):
+    """What is in the journal at every step is what `kill -9` would leave."""
+    steps = []
+
+    async def look(_):
+        steps.append(([usage.msg_id for usage in await loop.usages()], [row.tool for row in await loop.tools()]))
+        return text("x")
+
+    loop.wiki.answers = {"search": look, "read": look}
+    loop.says(ApiFormat.MESSAGES, [SEARCH], [READ], [("Done.",)])
+    begun = []
+
+    async def on_piece(client):
+        if b"message_stop" in client.answer.pieces[-1]:
+            begun.extend([len(await loop.usages()), (await loop.end()).error_type])
+
+    payload = {"model": "sim", "stream": True, "max_tokens": 9, "messages": [{"role": "user", "content": "?"}]}
+    await loop.stage.client("anthropic/v1/messages", payload, on_piece=on_piece).run()
+    assert steps == [(["msg_1"], []), (["msg_1", "msg_2"], ["search"])]
+    assert begun == [3, None]
+
+
+async def test_a_turn_that_cannot_be_put_on_record_is_broken_off(loop):
+    async def away(_):
+        await loop.stage.journal.close()
+        return text("x")
+
+    loop.wiki.answers["search"] = away
+    loop.says(ApiFormat.MESSAGES, [("Let me look.",), SEARCH], [("Done.",)])
+    answer = await loop.ask(ApiFormat.MESSAGES)
+    assert "cannot be put on record" in read(answer.body)[-1]["error"]["message"]
+    assert b"message_stop" not in answer.body
+    assert len(loop.asked) == 1
+
+
+@pytest.mark.parametrize("api", EVERY)
+async def test_a_later_answer_may_be_served_by_another_key(loop, api):
+    kind = "anthropic" if api is ApiFormat.MESSAGES else "openai"
+    base = loop.upstream.url + ("" if kind == "anthropic" else "/v1")
+    loop.stage.providers[kind] = provider(kind, base_url=base, keys=("key-number-one-123", "key-number-two-456"))
+    loop.says(api, [SEARCH], RATE_LIMITED, [("Done.",)])
+    answer = await loop.ask(api)
+    assert text_of(api, answer, streams=True) == "Done."
+    assert loop.upstream.keys == ["key-number-one-123", "key-number-one-123", "key-number-two-456"]
+
+
+async def test_an_open_circuit_ends_a_turn(loop):
+    loop.stage.breakers = Breakers(
+        CircuitBreakerSettings(
+            failure_threshold=1, interval=timedelta(seconds=10), timeout=timedelta(seconds=10), max_requests=1
+        )
+    )
+    busy = Say(503, {"type": "error", "error": {"type": "overloaded_error", "message": "busy"}})
+    loop.says(ApiFormat.MESSAGES, [SEARCH], busy)
+    await loop.ask(ApiFormat.MESSAGES)
+    answer = await loop.ask(ApiFormat.MESSAGES)
+    assert answer.status == 503
+    assert "circuit breaker is open" in answer.error["message"]

@@ -32,6 +32,8 @@ from aigateway.gateway.endpoint import Endpoint
 from aigateway.gateway.exchange import Exchange
 from aigateway.gateway.http1.transport import HttpTransport
 from aigateway.gateway.inflight import InFlight
+from aigateway.gateway.inner.limits import Limits
+from aigateway.gateway.inner.loop import InnerLoop
 from aigateway.gateway.intercept import Interceptor
 from aigateway.gateway.passthrough import PassThrough
 from aigateway.gateway.rate import RateLimiter
@@ -43,7 +45,7 @@ from aigateway.gateway.upstream import Upstream
 from aigateway.gateway.websocket import Sockets
 from aigateway.providers.actor_headers import actor_headers
 from aigateway.providers.provider import Provider, build
-from aigateway.settings.model import AuditFailure, OnDisconnect, Settings
+from aigateway.settings.model import AuditFailure, OnDisconnect, Settings, ToolLimits
 from aigateway.settings.providers import ProviderSettings
 from aigateway.store.engine import Store
 from aigateway.tools.service import ToolService
@@ -179,6 +181,7 @@ def _wire(
         dumps=dumps,
         breakers=breakers,
         when_client_gone=Drain() if settings.on_disconnect is OnDisconnect.DRAIN else Exchange.give_up,
+        inner=_inner_loop(tools, everything.tools),
     )
     pass_through = PassThrough(upstream=upstream, in_flight=in_flight, actor_headers=told, dumps=dumps)
     endpoint = Endpoint(
@@ -219,6 +222,19 @@ def _wire(
         tools=tools,
     )
     return services, (transport, socket_upstream)
+
+
+def _inner_loop(tools: ToolService, limits: ToolLimits) -> InnerLoop | None:
+    if tools.servers is None:
+        return None
+    return InnerLoop(
+        tools.servers,
+        Limits(
+            rounds=limits.max_rounds,
+            seconds=limits.call_timeout.total_seconds(),
+            result_bytes=limits.max_result_size,
+        ),
+    )
 
 
 def seconds(duration: timedelta | None) -> float | None:

@@ -388,7 +388,7 @@ GATEWAY_OPTIONS: tuple[Option, ...] = (
         "inject-coder-mcp-tools",
         kinds.SWITCH,
         "false",
-        "Accepted so that a configuration can be copied; the tools that are injected are those of the MCP servers that you set.",
+        "Accepted so that a configuration can be copied; it adds no tools, MCP servers do.",
         field="ignored.inject_coder_mcp_tools",
         renamed=True,
         ignored=True,

@@ -3,6 +3,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import resource
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -82,6 +85,29 @@ async def test_a_database_that_is_away_at_the_start_is_told(monkeypatch, ask, wo
 
     monkeypatch.setattr(world.store, "read", away)
     assert (await ask("sessions")).status_code == 503
+
+
+def resident():
+    """Bytes of memory that this process has."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
+@pytest.mark.parametrize("chosen", export.Format)
+async def test_an_export_of_a_hundred_thousand_requests_needs_the_memory_of_a_page(chosen):
+    async def read(after):
+        page = (after or 0) + 1
+        return [{"id": "x" * 50, "prompt": f"{page} " * 50} for _ in range(250)] if page <= 400 else [], page
+
+    columns = {"id": lambda shaped: shaped["id"], "prompt": lambda shaped: shaped["prompt"]}
+    answer = await export._stream("interceptions", chosen, read, columns, SimpleNamespace(username="ann"), {})
+    lines, largest, sizes = 0, 0, []
+    async for piece in answer.body_iterator:
+        lines += piece.count(b"\n")
+        largest = max(largest, len(piece))
+        sizes.append(resident())
+    assert lines == 100_000 + (chosen is export.Format.CSV)
+    assert largest < 1 << 20
+    assert sizes[-1] - sizes[20] < 16 << 20
 
 
 @given(st.text(max_size=20) | st.integers() | st.none() | st.booleans() | st.lists(st.text(max_size=5)))

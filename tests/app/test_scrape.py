@@ -132,6 +132,7 @@ def test_the_server_tells_of_itself(gateway):
     assert total(gateway, "build_info") == 1
     for name in ("journal_failures_total", "ship_failures_total", "records_rejected_total", "log_entries_lost_total"):
         assert total(gateway, name) == 0
+    assert total(gateway, "journals_adopted_total") == total(gateway, "journals_left_behind") == 0
     wait_until(lambda: total(gateway, "journal_backlog_entries") == 0)
     assert total(gateway, "process_resident_memory_bytes") > 0
 

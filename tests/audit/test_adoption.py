@@ -6,6 +6,7 @@ from aigateway.audit.journals import Journals
 from aigateway.audit.shipper import Shipper
 from aigateway.store.engine import StoreUnavailable
 from aigateway.store.records import InterceptionEnd
+from aigateway.telemetry.events import Events
 from tests.audit.rows import end, start
 
 
@@ -18,6 +19,14 @@ class Sink:
         if self.away:
             raise StoreUnavailable("away")
         self.records.extend(records)
+
+
+class Heard(Events):
+    def __init__(self):
+        self.looks = []
+
+    def journals_adopted(self, shipped, *, left):
+        self.looks.append((shipped, left))
 
 
 async def leave_behind(journals, *rows):
@@ -46,11 +55,14 @@ async def test_while_the_store_is_away_the_journal_stays(tmp_path):
     journals, sink = Journals(tmp_path), Sink()
     sink.away = True
     path = await leave_behind(journals, start("a"))
-    adoption = Adoption(journals, lambda journal: Shipper(journal, sink.apply))
+    heard = Heard()
+    adoption = Adoption(journals, lambda journal: Shipper(journal, sink.apply), heard)
     assert await adoption.look() == 0
     assert path.exists()
     sink.away = False
     assert await adoption.look() == 1
+    await adoption.look()
+    assert heard.looks == [(0, 1), (1, 0), (0, 0)]
     assert {record.interception_id for record in sink.records} == {"a"}
 
 

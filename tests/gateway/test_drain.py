@@ -113,6 +113,10 @@ async def test_a_provider_that_takes_too_long_is_let_go_with_what_is_known(stage
     assert usage.metadata["partial"] is True
 
 
+def test_that_is_half_a_minute():
+    assert Drain()._seconds == 30
+
+
 async def test_a_stream_that_the_provider_cuts_is_not_called_drained(stage):
     stage.when_client_gone = Drain()
     _, running = await leave(stage, "anthropic/v1/messages", MESSAGES, "cut:8+slow:20")

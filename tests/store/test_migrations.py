@@ -110,8 +110,11 @@ async def test_the_tables_on_postgresql_are_those_that_the_program_uses(postgres
     assert differences == []
 
 
-def test_many_processes_may_start_on_one_empty_database(empty_url):
+@pytest.mark.parametrize("old", [None, "0001"])
+def test_many_processes_may_start_on_one_database_that_is_empty_or_old(empty_url, old):
     """Each migrates, or waits for the one that does."""
+    if old:
+        make_revision(empty_url, old, ROWS)
     script = """
 import asyncio, sys
 from aigateway.store.engine import Store
@@ -127,6 +130,11 @@ asyncio.run(main())
     ]
     ended = [(*process.communicate(timeout=60), process.returncode) for process in starting]
     assert [status for _, _, status in ended] == [0] * 4, ended
+    engine = _database(empty_url).engine
+    with engine.connect() as connection:
+        assert ask(connection, "SELECT version_num FROM alembic_version") == migrations.HEAD
+        assert counts(connection) == ([1, 3, 2, 1, 1] if old else [0] * 5)
+    engine.dispose()
 
 
 async def test_a_revision_that_was_interrupted_is_run_again(postgresql):

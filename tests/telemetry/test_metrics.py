@@ -83,6 +83,14 @@ def test_the_purge():
     assert sample(metrics, "coderd_dbpurge_iteration_duration_seconds_count", success="true") == 1
 
 
+def test_journals_that_were_left_behind():
+    metrics = Metrics()
+    metrics.journals_adopted(2, left=1)
+    metrics.journals_adopted(1, left=0)
+    assert sample(metrics, "coder_ai_gateway_journals_adopted_total") == 3
+    assert sample(metrics, "coder_ai_gateway_journals_left_behind") == 0
+
+
 def test_providers():
     metrics = Metrics()
     metrics.provider("openai-eu", "openai", "enabled")
@@ -108,6 +116,7 @@ def test_without_metrics_the_same_calls_count_nothing():
     nobody.key_attempts("p", 1)
     nobody.tools_listed("s", 1, reachable=True)
     nobody.tool_called("s", 0.1, failed=False)
+    nobody.journals_adopted(1, left=0)
     nobody.purged("aibridge_records", 1)
     nobody.purge_ended(success=False, seconds=1)
 

@@ -120,7 +120,7 @@ async def running(
             stack.push_async_callback(transport.close)
         finding = asyncio.create_task(_find_credentials(services.providers.values()))
         stack.callback(finding.cancel)
-        adoption = Adoption(journals, make_shipper)
+        adoption = Adoption(journals, make_shipper, services.observing.events)
         adoption.start()
         stack.push_async_callback(adoption.stop)
         if purges:

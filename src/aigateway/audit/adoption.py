@@ -10,10 +10,13 @@ from pathlib import Path
 from aigateway.audit.journal import Journal, JournalUnavailable
 from aigateway.audit.journals import Claim, Journals
 from aigateway.audit.shipper import Shipper
+from aigateway.telemetry.events import Events
 from aigateway.telemetry.logging import get_logger
 
 _EVERY_SECONDS = 15.0
 _SHIP_WITHIN_SECONDS = 60.0
+
+_NOBODY_LISTENS = Events()
 
 _log = get_logger("audit.adoption")
 
@@ -61,9 +64,12 @@ async def adopt(claim: Claim, make_shipper: Callable[[Journal], Shipper], *, wit
 class Adoption:
     """Looks for journals that nobody holds: at the start, and every now and then."""
 
-    def __init__(self, journals: Journals, make_shipper: Callable[[Journal], Shipper]) -> None:
+    def __init__(
+        self, journals: Journals, make_shipper: Callable[[Journal], Shipper], events: Events = _NOBODY_LISTENS
+    ) -> None:
         self._journals = journals
         self._make_shipper = make_shipper
+        self._events = events
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -78,10 +84,12 @@ class Adoption:
 
     async def look(self) -> int:
         """Adopt every journal that nobody holds; says how many are done with."""
-        done = 0
-        for claim in self._journals.orphans():
-            adopted = await adopt(claim, self._make_shipper, within_seconds=_SHIP_WITHIN_SECONDS)
-            done += adopted.done
+        found = [
+            await adopt(claim, self._make_shipper, within_seconds=_SHIP_WITHIN_SECONDS)
+            for claim in self._journals.orphans()
+        ]
+        done = sum(adopted.done for adopted in found)
+        self._events.journals_adopted(done, left=len(found) - done)
         return done
 
     async def _look_forever(self) -> None:

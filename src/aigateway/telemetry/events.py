@@ -43,6 +43,9 @@ class Events:
     def tool_called(self, server: str, seconds: float, *, failed: bool) -> None:
         """The gateway called a tool of an MCP server."""
 
+    def journals_adopted(self, shipped: int, *, left: int) -> None:
+        """A look for what dead processes left behind: journals that were shipped whole, and those still there."""
+
     def purged(self, record_type: str, records: int) -> None:
         """A purge deleted records; the type is the word of the purge's log entry (`aibridge_records`, `api_keys`)."""
 

@@ -103,6 +103,12 @@ class Metrics(Events):
         self.journal_backlog = self._gauge(
             "journal_backlog_entries", "Entries of the journal that wait to be moved to the store.", ()
         )
+        self._adopted = self._counter(
+            "journals_adopted_total", "Journals of processes that died which this one shipped whole.", ()
+        )
+        self._left_behind = self._gauge(
+            "journals_left_behind", "Journals of processes that died which could not be shipped whole yet.", ()
+        )
         self._provider_info = self._gauge(
             "provider_info",
             "1 for each provider; the status is enabled, disabled or error.",
@@ -208,6 +214,11 @@ class Metrics(Events):
     def tool_called(self, server: str, seconds: float, *, failed: bool) -> None:
         """See `Events`."""
         self._tool_calls.labels(server, "failed" if failed else "ok").observe(seconds)
+
+    def journals_adopted(self, shipped: int, *, left: int) -> None:
+        """See `Events`."""
+        self._adopted.inc(shipped)
+        self._left_behind.set(left)
 
     def purged(self, record_type: str, records: int) -> None:
         """See `Events`."""

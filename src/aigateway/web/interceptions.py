@@ -54,6 +54,7 @@ def routes(site: Site, renderer: Renderer) -> list[Route]:
             lambda: shapes.interceptions(page),
             status=400 if error else 200,
             error=error,
+            incomplete=None if page.is_complete else shapes.INCOMPLETE,
             filter=found,
             q=found.q or request.query_params.get("q", ""),
             ranges=filters.RANGES,

@@ -13,6 +13,7 @@ from aigateway.accounts.roles import Permission
 from aigateway.api import session_shapes
 from aigateway.api.meaning import SESSIONS, meant
 from aigateway.api.search import BadSearch
+from aigateway.api.shapes import INCOMPLETE
 from aigateway.store import facets, sessions
 from aigateway.store.facets import Facet
 from aigateway.store.sessions import SessionPage
@@ -70,6 +71,7 @@ def routes(site: Site, renderer: Renderer) -> list[Route]:
             lambda: session_shapes.sessions(page),
             status=400 if error else 200,
             error=error,
+            incomplete=None if page.is_complete else INCOMPLETE,
             filter=found,
             q=found.q or request.query_params.get("q", ""),
             ranges=filters.RANGES,

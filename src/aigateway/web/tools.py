@@ -31,7 +31,7 @@ _COOKIE_SECONDS = 600
 
 
 def routes(site: Site, renderer: Renderer) -> list[Route]:
-    """The pages."""
+    """The pages: those of accounts only where people have some."""
 
     async def show(request: Request) -> Response:
         actor = request.state.actor
@@ -45,12 +45,18 @@ def routes(site: Site, renderer: Renderer) -> list[Route]:
             statuses=statuses,
         )
 
+    accounts = site.tools.accounts
+    page = Route("/tools", show, methods=["GET"])
+    return [page] if accounts is None else [page, *_of_accounts(accounts, site)]
+
+
+def _of_accounts(accounts: LinkedAccounts, site: Site) -> list[Route]:
     async def to_tools(request: Request) -> Response:
-        _accounts(site, request)
+        _named(accounts, request)
         return RedirectResponse("/tools", 303)
 
     async def link(request: Request) -> Response:
-        accounts, name = _accounts(site, request), request.path_params["name"]
+        name = _named(accounts, request)
         if request.headers.get("sec-fetch-site") == "cross-site":
             return RedirectResponse("/tools", 303)  # nobody else starts this for a person
         place = f"{address(site, request)}/external-auth/{quote(name)}/callback"
@@ -69,10 +75,10 @@ def routes(site: Site, renderer: Renderer) -> list[Route]:
 
     async def callback(request: Request) -> Response:
         told = request.query_params
-        await _accounts(site, request).finish(
+        await accounts.finish(
             request.state.actor,
             request.state.session_token,
-            request.path_params["name"],
+            _named(accounts, request),
             cookie=request.cookies.get(COOKIE, ""),
             state=told.get("state", ""),
             code=told.get("code", ""),
@@ -84,11 +90,10 @@ def routes(site: Site, renderer: Renderer) -> list[Route]:
 
     async def unlink(request: Request) -> Response:
         await forms.read(request)
-        await _accounts(site, request).unlink(request.state.actor, request.path_params["name"])
+        await accounts.unlink(request.state.actor, _named(accounts, request))
         return RedirectResponse("/tools", 303)
 
     return [
-        Route("/tools", show, methods=["GET"]),
         Route("/external-auth/{name}", to_tools, methods=["GET"]),
         Route("/external-auth/{name}/link", link, methods=["GET"]),
         Route("/external-auth/{name}/callback", callback, methods=["GET"]),
@@ -96,11 +101,11 @@ def routes(site: Site, renderer: Renderer) -> list[Route]:
     ]
 
 
-def _accounts(site: Site, request: Request) -> LinkedAccounts:
-    name = request.path_params["name"]
-    if site.tools.accounts is None or name not in site.tools.accounts.names:
+def _named(accounts: LinkedAccounts, request: Request) -> str:
+    name: str = request.path_params["name"]
+    if name not in accounts.names:
         raise Missing(f"There is no MCP server {name} at which people have accounts.")
-    return site.tools.accounts
+    return name
 
 
 def _statuses(site: Site, actor: Actor) -> dict[str, ServerStatus]:

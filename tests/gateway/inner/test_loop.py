@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 
 from aigateway.gateway.breakers import Breakers
+from aigateway.gateway.inner.calling import MOST_AT_ONCE
 from aigateway.settings.model import CircuitBreakerSettings
 from aigateway.wire.facts import ApiFormat
 from tests.gateway.inner.conftest import OWN_TOOLS, text
@@ -397,3 +398,20 @@ async def test_an_open_circuit_ends_a_turn(loop):
     answer = await loop.ask(ApiFormat.MESSAGES)
     assert answer.status == 503
     assert "circuit breaker is open" in answer.error["message"]
+
+
+async def test_no_more_than_some_calls_run_at_once(loop):
+    enough = asyncio.Event()
+
+    async def waits(_):
+        if loop.wiki.at_once == MOST_AT_ONCE:
+            enough.set()
+        await enough.wait()
+        return text("x")
+
+    loop.wiki.answers["search"] = waits
+    calls = [(f"c{number}", "bmcp_wiki_search", {"q": "it"}) for number in range(MOST_AT_ONCE + 8)]
+    loop.says(ApiFormat.MESSAGES, calls, [("Done.",)])
+    await loop.ask(ApiFormat.MESSAGES)
+    assert loop.wiki.most_at_once == MOST_AT_ONCE
+    assert len(await loop.tools()) == MOST_AT_ONCE + 8

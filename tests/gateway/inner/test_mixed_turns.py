@@ -194,3 +194,14 @@ async def test_the_result_of_a_call_that_failed_is_remembered_as_well(loop):
     await loop.ask(ApiFormat.MESSAGES, **repeated(ApiFormat.MESSAGES, answer, {"c3": "a.txt"}))
     (ours, _) = loop.asked[-1]["messages"][-1]["content"]
     assert (ours["tool_use_id"], ours["is_error"]) == ("c1", True)
+
+
+async def test_a_turn_whose_calls_have_no_ids_is_not_remembered(loop):
+    api = ApiFormat.CHAT
+    loop.says(api, [SEARCH, ("", "Bash", {})], [("It is 42.",)])
+    answer = await loop.ask(api)
+    assert answer.complete
+    await loop.ask(api)
+    assert loop.asked[-1]["messages"] == ASKED[api]["messages"]
+    with pytest.raises(ValueError, match="ids"):
+        turn("")

@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from aigateway.gateway.inner.loop import InnerLoop
 from aigateway.gateway.inner.results import error_of, told
 from aigateway.tools.offer import EmbeddedResource, OtherContent, Text, ToolResult
 from aigateway.wire.facts import ApiFormat
@@ -52,6 +53,15 @@ async def test_a_model_that_takes_no_tools_is_asked_again_without(loop, api):
     await loop.ask(api, tools=False)
     assert ["tools" in asked for asked in loop.asked] == [True, False, False]
     assert len(await loop.usages()) == 2
+
+
+async def test_a_model_that_takes_no_tools_is_tried_again_after_a_while(loop):
+    now = 0.0
+    loop.stage.inner = InnerLoop(loop.wiki, clock=lambda: now)
+    loop.says(ApiFormat.CHAT, NO_TOOLS, [("Hello",)], [("Again",)], [("And again",)])
+    for now in (0.0, 599.0, 601.0):  # noqa: B007 - the clock reads it
+        await loop.ask(ApiFormat.CHAT, tools=False)
+    assert ["tools" in asked for asked in loop.asked] == [True, False, False, True]
 
 
 @pytest.mark.parametrize("api", EVERY)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
 from aigateway.audit.recorder import Interception
 from aigateway.gateway.exchange import Exchange
 from aigateway.gateway.inner.calling import Caller
@@ -20,11 +23,13 @@ from aigateway.wire.inner.turns import turn_for
 class InnerLoop:
     """Adds tools to requests, and makes the calls of the model that are for them."""
 
-    def __init__(self, toolbox: Toolbox, limits: Limits | None = None) -> None:
+    def __init__(
+        self, toolbox: Toolbox, limits: Limits | None = None, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._toolbox = toolbox
         self._limits = limits or Limits()
-        self._memory = Memory()
-        self._offering = Offering(toolbox, self._memory)
+        self._memory = Memory(clock=clock)
+        self._offering = Offering(toolbox, self._memory, clock=clock)
 
     async def inject(self, request: Request, api: ApiFormat, facts: RequestFacts) -> Injected | None:
         """What the request is to be sent with; None where it goes as it is."""

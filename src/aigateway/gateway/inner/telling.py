@@ -127,7 +127,7 @@ class Telling:
             results = await (talk.caller.refuse(came) if late else self._alive(talk.caller.make(came)))
             self._hold(came, results)
             if not came.goes_on:
-                talk.memory.remember_turn(talk.user_id, MixedTurn(came.client_calls, tuple(self._held)))
+                self._remember(came)
                 break
             rounds += 1
             await self._show(talk.turn.next_answer())
@@ -190,6 +190,12 @@ class Telling:
         self._held = earlier + [
             HeldBack(result.call.raw, result_element(api, result), last=not came.goes_on) for result in results
         ]
+
+    def _remember(self, came: Round) -> None:
+        """For when the client answers its own calls; what it cannot name is not found again."""
+        ids = tuple(call_id for call_id in came.client_calls if call_id)
+        if ids:
+            self._conversation.memory.remember_turn(self._conversation.user_id, MixedTurn(ids, tuple(self._held)))
 
     async def _go_on(self, body: bytes) -> None:
         """Ask again. Raises `_Failed` and `Refusal`."""

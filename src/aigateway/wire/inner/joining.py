@@ -34,7 +34,12 @@ class MixedTurn:
     """What a client does not know of a turn that it has to go on with."""
 
     client_calls: tuple[str, ...]
+    """Ids, by which the turn is found again."""
     held: tuple[HeldBack, ...]
+
+    def __post_init__(self) -> None:
+        if not self.client_calls or not all(self.client_calls):
+            raise ValueError("a turn is the client's by calls that have ids")
 
     @property
     def size(self) -> int:

@@ -6,7 +6,7 @@ import httpx2
 import pytest
 
 from aigateway.api.app import create_api
-from aigateway.providers.status import BreakerStatus, KeyStatus, ProviderStatus
+from aigateway.providers.status import BreakerStatus, KeyStatus, Probe, ProbedTooSoon, ProviderStatus
 from tests.support import people
 
 STATUSES = [
@@ -25,11 +25,23 @@ async def world(store_url):
         yield made
 
 
+async def probe(name):
+    """One provider is good, one was tested a moment ago, and there are no others."""
+    if name == "soon":
+        raise ProbedTooSoon(2.5)
+    good = {"ok": True, "status": 200, "latency_ms": 12, "key": "sk-o...0001", "at": datetime(2026, 1, 2, tzinfo=UTC)}
+    return Probe(name=name, message="The provider answered and took the key.", **good) if name == "openai" else None
+
+
 @pytest.fixture
 async def client(world):
     """A program that talks to the API, and is not signed in."""
     api = create_api(
-        accounts=world.accounts, authenticator=world.authenticator, store=world.store, statuses=lambda: STATUSES
+        accounts=world.accounts,
+        authenticator=world.authenticator,
+        store=world.store,
+        statuses=lambda: STATUSES,
+        probe=probe,
     )
     transport = httpx2.ASGITransport(api, client=("192.0.2.1", 1234))
     async with httpx2.AsyncClient(transport=transport, base_url="http://gateway.test") as opened:

@@ -119,3 +119,28 @@ def test_how_they_do_right_now_is_asked_of_a_gateway(cli):
     result = cli(main, "providers", "list", "--live")
     assert result.exit_code == 1
     assert "You are not signed in" in result.output
+
+
+def outcome_of(name, *, ok):
+    key = "sk-0...3210"
+    return {"name": name, "ok": ok, "status": 200 if ok else 401, "latency_ms": 12, "key": key, "message": "So it is."}
+
+
+def test_providers_are_tested_and_the_status_tells_scripts(signed_in, server):
+    server.answers["GET", "/api/v2/ai/providers/status"] = (200, [{"name": "good"}, {"name": "bad"}])
+    for name in ("good", "bad"):
+        server.answers["POST", f"/api/v2/ai/providers/{name}/test"] = (200, outcome_of(name, ok=name == "good"))
+    result = signed_in(main, "providers", "test", "good")
+    assert (result.exit_code, result.output.splitlines()[1].split("  ")[0]) == (0, "good")
+    assert "12 ms" in result.output
+    result = signed_in(main, "providers", "test", "-o", "json")
+    assert (result.exit_code, json.loads(result.output)) == (
+        1,
+        [outcome_of("good", ok=True), outcome_of("bad", ok=False)],
+    )
+
+
+def test_a_refusal_to_test_is_told(signed_in, server):
+    server.answers["POST", "/api/v2/ai/providers/openai/test"] = (403, {"message": "Ask an owner."})
+    result = signed_in(main, "providers", "test", "openai")
+    assert (result.exit_code, "Ask an owner." in result.output) == (1, True)

@@ -38,6 +38,7 @@ FORMS = [
     "/connect/codex",
     "/people",
     "/people/ann/suspend",
+    "/providers/anthropic/test",
 ]
 
 

@@ -33,6 +33,8 @@ class Permission(StrEnum):
     MANAGE_USERS = "manage users"
     MANAGE_ALL_TOKENS = "manage everybody's tokens"
     READ_SERVER_STATE = "read the server's state"
+    READ_SETTINGS = "read the server's settings"
+    TEST_PROVIDERS = "call providers to test them"
 
 
 GRANTS: dict[Role, frozenset[Permission]] = {

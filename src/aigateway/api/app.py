@@ -38,6 +38,7 @@ def create_api(
     statuses: providers.Statuses,
     oidc_text: str | None = None,
     tools: ToolService = _NO_TOOLS,
+    probe: providers.Probing = providers.nothing_to_probe,
 ) -> ASGIApp:
     """Everything under `/api/v2` but the data plane.
 
@@ -48,10 +49,13 @@ def create_api(
         authenticator: tells whose token it is.
         store: where the record is.
         statuses: tells how the providers do.
+        probe: calls a provider to test it.
         oidc_text: what signing in by OpenID Connect is called; None where nobody can.
         tools: the MCP servers.
     """
-    routes = create_routes(accounts=accounts, store=store, statuses=statuses, oidc_text=oidc_text, tools=tools)
+    routes = create_routes(
+        accounts=accounts, store=store, statuses=statuses, oidc_text=oidc_text, tools=tools, probe=probe
+    )
     return Guard(routes, authenticator)
 
 
@@ -62,6 +66,7 @@ def create_routes(
     statuses: providers.Statuses,
     oidc_text: str | None = None,
     tools: ToolService = _NO_TOOLS,
+    probe: providers.Probing = providers.nothing_to_probe,
 ) -> FastAPI:
     """The routes, without the guard that they rely on."""
     # The framework's pages of documentation load scripts from elsewhere, which an isolated network does not have.
@@ -83,7 +88,7 @@ def create_routes(
     ):
         app.include_router(routes, prefix="/api/v2/ai-gateway")
         app.include_router(routes, prefix="/api/v2/aibridge", include_in_schema=False)
-    app.include_router(providers.router(statuses), tags=["Providers"], responses=documents.FORBIDDEN)
+    app.include_router(providers.router(statuses, probe), tags=["Providers"], responses=documents.FORBIDDEN)
     app.include_router(tool_servers.router(tools), tags=["MCP servers"], responses=documents.FORBIDDEN)
     app.include_router(external_auth.router(tools), tags=["MCP servers"], responses=documents.ACCOUNTS)
     return app

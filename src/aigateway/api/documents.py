@@ -283,6 +283,10 @@ ACCOUNTS: Responses = {
     429: {"model": Error, "description": "Too many tries; wait for `Retry-After` seconds."},
 }
 """What routes about people and their tokens may say besides."""
+PROBE: Responses = {
+    **NOT_FOUND,
+    429: {"model": Error, "description": "It was tested a moment ago; wait for `Retry-After` seconds."},
+}
 EXPORT: Responses = {
     200: {
         "description": "The rows, as a file.",

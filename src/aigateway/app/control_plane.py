@@ -32,6 +32,7 @@ def control_plane(settings: Settings, services: Services) -> Asgi:
         authenticator=services.authenticator,
         store=services.store,
         statuses=services.provider_states.statuses,
+        probe=services.prober.probe,
         oidc_text=settings.oidc.sign_in_text if settings.oidc else None,
         tools=services.tools,
     )
@@ -46,6 +47,7 @@ def control_plane(settings: Settings, services: Services) -> Asgi:
         allow_byok=settings.gateway.allow_byok,
         statuses=services.provider_states.statuses,
         tools=services.tools,
+        probe=services.prober.probe,
         notices=lambda: notices(settings, services),
     )
     web: Asgi = create_web(site)

@@ -36,6 +36,7 @@ from aigateway.gateway.inner.limits import Limits
 from aigateway.gateway.inner.loop import InnerLoop
 from aigateway.gateway.intercept import Interceptor
 from aigateway.gateway.passthrough import PassThrough
+from aigateway.gateway.probe import Prober
 from aigateway.gateway.rate import RateLimiter
 from aigateway.gateway.socket_transport import SocketTransport
 from aigateway.gateway.socket_upstream import SocketUpstream
@@ -67,6 +68,7 @@ class Services:
     in_flight: InFlight
     providers: dict[str, Provider]
     provider_states: ProviderStates
+    prober: Prober
     endpoint: Endpoint
     sockets: Sockets
     observing: Observing
@@ -216,6 +218,7 @@ def _wire(
         in_flight=in_flight,
         providers=providers,
         provider_states=ProviderStates(providers.values(), breakers, observed.events),
+        prober=Prober(providers, transport),
         endpoint=endpoint,
         sockets=sockets,
         observing=observed,

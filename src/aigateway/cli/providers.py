@@ -1,7 +1,8 @@
-"""`aigateway providers list`: which providers the server would use with these settings, or how they do right now."""
+"""`aigateway providers list | test`: which providers the server would use with these settings, and how they do now."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,7 +19,7 @@ _ROUTES = "/api/v2/ai-gateway"
 
 @click.group()
 def command() -> None:
-    """Look at the providers that are set."""
+    """Look at the providers that are set, and test them."""
 
 
 @command.command("list", cls=ServersOptions)
@@ -42,6 +43,30 @@ def list_(output: str, *, live: bool, **_: object) -> None:
     print_table(
         [column.replace("_", " ") for column in columns], [[_cell(each[c]) for c in columns] for each in providers]
     )
+
+
+@command.command()
+@click.argument("name", required=False)
+@output_option
+def test(name: str | None, output: str) -> None:
+    """Let the running gateway call a provider, or each of them, with the key that the next request would show.
+
+    It asks for the list of models, which costs nothing. The status is 1 when one of them is not good. Only owners may.
+    """
+    client = connect()
+    names = [name] if name else [each["name"] for each in client.get("ai", "providers", "status")]
+    found = [client.call("POST", "ai", "providers", each, "test") for each in names]
+    if output == "json":
+        print_json(found)
+    else:
+        print_table(["name", "good", "status", "took", "key", "what it is"], [_tested(each) for each in found])
+    if not all(each["ok"] for each in found):
+        sys.exit(1)
+
+
+def _tested(probe: dict[str, Any]) -> list[Any]:
+    good = "yes" if probe["ok"] else "no"
+    return [probe["name"], good, probe["status"], f"{probe['latency_ms']} ms", probe["key"], probe["message"]]
 
 
 def _print_live(output: str) -> None:

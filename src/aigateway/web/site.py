@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from aigateway.accounts.authenticate import Authenticator
 from aigateway.accounts.service import Accounts
 from aigateway.providers.provider import Provider
-from aigateway.providers.status import ProviderStatus
+from aigateway.providers.status import Probe, ProviderStatus
 from aigateway.store.engine import Store
 from aigateway.tools.service import ToolService
 
@@ -38,6 +38,10 @@ class Notice:
     """What to do about it, in a sentence."""
 
 
+async def _nothing_to_probe(_name: str) -> Probe | None:
+    return None
+
+
 async def _all_is_well() -> list[Notice]:
     return []
 
@@ -62,5 +66,7 @@ class Site:
     """How the providers do now, in the process that answers."""
     tools: ToolService = field(default_factory=ToolService)
     """The MCP servers, and people's accounts there."""
+    probe: Callable[[str], Awaitable[Probe | None]] = _nothing_to_probe
+    """Calls a provider to test it; None for one that is not there. Raises `ProbedTooSoon`."""
     notices: Callable[[], Awaitable[list[Notice]]] = _all_is_well
     """What needs attention now, for those who may read the server's state."""

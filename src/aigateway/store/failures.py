@@ -1,0 +1,42 @@
+"""The last failures of providers, for whoever wonders what is wrong with them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, select
+
+from aigateway.store.tables import interceptions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A request that failed at a provider."""
+
+    id: str
+    started_at: datetime
+    model: str
+    status_code: int | None
+    error_type: str
+    error_message: str | None
+
+
+_WHAT = tuple(interceptions.c[name] for name in Failure.__dataclass_fields__)
+_NOT_THE_PROVIDERS = ("client_disconnected", "interrupted")
+
+
+def last_failures(connection: Connection, provider_name: str, *, since: datetime, limit: int) -> list[Failure]:
+    """Newest first, and only those since a time: whoever looks for a failure of now need not wait for all of them."""
+    query = (
+        select(*_WHAT)
+        .where(
+            interceptions.c.started_at >= since,
+            interceptions.c.provider_name == provider_name,
+            interceptions.c.error_type.is_not(None),
+            interceptions.c.error_type.not_in(_NOT_THE_PROVIDERS),
+        )
+        .order_by(interceptions.c.started_at.desc(), interceptions.c.id.desc())
+        .limit(limit)
+    )
+    return [Failure(**row._mapping) for row in connection.execute(query)]  # noqa: SLF001  # SQLAlchemy's public name

@@ -28,6 +28,7 @@ PAGES = {
     f"/ai-gateway/interceptions/{uid(4)}": {"auditor", "owner"},
     "/people": {"auditor", "user-admin", "owner"},
     "/providers": {"auditor", "owner"},
+    "/settings": {"owner"},
 }
 FORMS = [
     "/signout",

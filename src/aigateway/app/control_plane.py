@@ -8,12 +8,13 @@ from aigateway.accounts.service import Accounts
 from aigateway.app.asgi import Asgi
 from aigateway.app.services import Services
 from aigateway.settings.model import Settings
+from aigateway.settings.shown import Effective
 
 if TYPE_CHECKING:
     from aigateway.web.site import Oidc
 
 
-def control_plane(settings: Settings, services: Services) -> Asgi:
+def control_plane(settings: Settings, effective: Effective, services: Services) -> Asgi:
     """Both as one application. Their frameworks are imported here, for half a second that the data plane can spare."""
     from aigateway.api.app import create_api  # noqa: PLC0415 - slow to import
     from aigateway.app.attention import notices  # noqa: PLC0415 - knows pages
@@ -42,6 +43,7 @@ def control_plane(settings: Settings, services: Services) -> Asgi:
         store=services.store,
         providers=services.providers,
         oidc=_oidc(settings, services),
+        settings=effective,
         access_url=settings.http.access_url,
         enabled=settings.gateway.enabled,
         allow_byok=settings.gateway.allow_byok,

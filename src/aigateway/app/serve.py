@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import resource
 import signal
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -30,6 +30,7 @@ from aigateway.audit.dumps.dumps import DumpDirUnusable, Dumps
 from aigateway.audit.journal import JournalUnavailable
 from aigateway.settings.model import Settings
 from aigateway.settings.providers import ProviderSettings
+from aigateway.settings.shown import Effective
 from aigateway.store.engine import StoreRefused, StoreTooNew, StoreUnavailable
 from aigateway.telemetry import logging
 from aigateway.telemetry.logging import get_logger
@@ -52,25 +53,25 @@ CANNOT_START = (
 _log = get_logger("server")
 
 
-def serve(settings: Settings, warnings: Sequence[str]) -> int:
+def serve(settings: Settings, effective: Effective) -> int:
     """Run until told to stop.
 
     Args:
         settings: checked settings.
-        warnings: what the operator should hear about them.
+        effective: the same for people, and what the operator should hear about them.
 
     Returns:
         The exit status: 0 after a clean stop, 1 when the server could not start (the reason is on standard error).
 
     """
-    for warning in warnings:
+    for warning in effective.warnings:
         _log.warning(warning)
     prepare()
     try:
         with hold(settings.data_dir) as lock, taken(settings) as places:
             if len(places) > 1:
-                return Supervisor(settings, places, lock).run()
-            run(settings, places[0])
+                return Supervisor(settings, effective, places, lock).run()
+            run(settings, effective, places[0])
     except CANNOT_START as error:
         say_why(error)
         return 1
@@ -89,7 +90,14 @@ def say_why(error: Exception) -> None:
     click.echo(f"aigateway: the server cannot start: {error}", err=True)
 
 
-def run(settings: Settings, places: Places, *, number: int = 0, ready: Callable[[], None] = lambda: None) -> None:
+def run(
+    settings: Settings,
+    effective: Effective,
+    places: Places,
+    *,
+    number: int = 0,
+    ready: Callable[[], None] = lambda: None,
+) -> None:
     """Serve at these places until told to stop; `ready` is called once requests are served.
 
     Of several workers, each has a number; what needs doing once is done by number 0.
@@ -101,11 +109,16 @@ def run(settings: Settings, places: Places, *, number: int = 0, ready: Callable[
     certificate = Certificate(settings.http.tls) if settings.http.tls else None
     https = Https(places.https, certificate) if places.https and certificate else None
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(settings, places, https, number, ready))
+        runner.run(_serve(settings, effective, places, https, number, ready))
 
 
 async def _serve(
-    settings: Settings, places: Places, https: Https | None, number: int, ready: Callable[[], None]
+    settings: Settings,
+    effective: Effective,
+    places: Places,
+    https: Https | None,
+    number: int,
+    ready: Callable[[], None],
 ) -> None:
     async with (
         _simulated(settings) as simulated,
@@ -125,7 +138,7 @@ async def _serve(
             health=health,
             data_plane=services.endpoint.serve if gateway.enabled else None,
             sockets=services.sockets if gateway.enabled else None,
-            make_control_plane=lambda: control_plane(settings, services),
+            make_control_plane=lambda: control_plane(settings, effective, services),
         )
         listener = Listener(
             application,

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 
 from aigateway.app.places import Places
 from aigateway.settings.model import Settings
+from aigateway.settings.shown import Effective
 from aigateway.telemetry import logging
 from aigateway.telemetry.logging import get_logger
 
@@ -37,6 +38,7 @@ class Order:
     """What a worker is told, on its standard input, which stays open for as long as its parent lives."""
 
     settings: Settings
+    effective: Effective
     number: int
     places: tuple[int | None, ...]
     ready: int
@@ -53,9 +55,10 @@ class _Worker:
 class Supervisor:
     """Runs in the parent, in its main thread."""
 
-    def __init__(self, settings: Settings, places: Sequence[Places], lock: int) -> None:
+    def __init__(self, settings: Settings, effective: Effective, places: Sequence[Places], lock: int) -> None:
         """Take the places of each worker, and the lock that each keeps held, should the parent die first."""
         self._settings = settings
+        self._effective = effective
         self._places = places
         self._lock = lock
         self._workers: dict[int, _Worker] = {}
@@ -96,7 +99,7 @@ class Supervisor:
             process_group=0,
         )
         self._workers[number] = _Worker(process, time.monotonic())
-        order = pickle.dumps(Order(self._settings, number, places, tell_ready))
+        order = pickle.dumps(Order(self._settings, self._effective, number, places, tell_ready))
         if process.stdin is not None:
             with contextlib.suppress(BrokenPipeError):
                 process.stdin.write(len(order).to_bytes(8) + order)

@@ -25,7 +25,7 @@ def main() -> None:
     threading.Thread(target=_outlive_nobody, name="parent", daemon=True).start()
     places = Places.of_numbers(order.places)
     try:
-        run(order.settings, places, number=order.number, ready=lambda: _tell_ready(order))
+        run(order.settings, order.effective, places, number=order.number, ready=lambda: _tell_ready(order))
     except CANNOT_START as error:
         say_why(error)
         sys.exit(1)

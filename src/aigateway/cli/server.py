@@ -15,6 +15,7 @@ from aigateway.settings.load import Loaded, load
 from aigateway.settings.model import LoggingSettings
 from aigateway.settings.option import Group, Option
 from aigateway.settings.options import OPTIONS
+from aigateway.settings.shown import Effective
 from aigateway.settings.written import written_config
 from aigateway.telemetry.logging import configure
 
@@ -137,7 +138,7 @@ def _open_logs(settings: LoggingSettings) -> None:
 def _serve(loaded: Loaded) -> int:
     from aigateway.app import serve  # noqa: PLC0415 - the server is loaded only to be run
 
-    return serve(loaded.settings, loaded.warnings)
+    return serve(loaded.settings, Effective.of(loaded))
 
 
 command = _ServerGroup(

@@ -137,12 +137,12 @@ def _branch(tree: Mapping[str, Any], resolved: Mapping[str, Resolved], indent: s
 
 def _scalar_or_list(option: Option, value: object) -> str:
     if isinstance(value, tuple):
-        return f"[{', '.join(_quoted(_text(option, item)) for item in value)}]"
-    text = _text(option, value)
+        return f"[{', '.join(_quoted(as_written(option, item)) for item in value)}]"
+    text = as_written(option, value)
     return text if _PLAIN.fullmatch(text) else _quoted(text)
 
 
-def _text(option: Option, value: object) -> str:
+def as_written(option: Option, value: object) -> str:
     """The value as an operator would write it."""
     match value:
         case None:

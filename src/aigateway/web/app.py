@@ -27,6 +27,7 @@ from aigateway.web import (
     providers,
     session,
     sessions,
+    settings,
     setup,
     signin,
     theme,
@@ -59,6 +60,7 @@ def create_web(site: Site) -> ASGIApp:
         tokens,
         people,
         providers,
+        settings,
         sessions,
         session,
     ):

@@ -30,6 +30,7 @@ _NAVIGATION: tuple[tuple[str, str, Permission | None], ...] = (
     ("/tokens", "Tokens", None),
     ("/people", "People", Permission.READ_ALL_USERS),
     ("/providers", "Providers", Permission.READ_SERVER_STATE),
+    ("/settings", "Settings", Permission.READ_SETTINGS),
 )
 """What leads where, and what one must be allowed to see it."""
 

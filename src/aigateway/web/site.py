@@ -10,6 +10,7 @@ from aigateway.accounts.authenticate import Authenticator
 from aigateway.accounts.service import Accounts
 from aigateway.providers.provider import Provider
 from aigateway.providers.status import Probe, ProviderStatus
+from aigateway.settings.shown import Effective
 from aigateway.store.engine import Store
 from aigateway.tools.service import ToolService
 
@@ -66,6 +67,8 @@ class Site:
     """How the providers do now, in the process that answers."""
     tools: ToolService = field(default_factory=ToolService)
     """The MCP servers, and people's accounts there."""
+    settings: Effective = field(default_factory=Effective)
+    """As they were when the server started, for those who may read them."""
     probe: Callable[[str], Awaitable[Probe | None]] = _nothing_to_probe
     """Calls a provider to test it; None for one that is not there. Raises `ProbedTooSoon`."""
     notices: Callable[[], Awaitable[list[Notice]]] = _all_is_well

@@ -1,0 +1,98 @@
+"""The settings in effect as an owner may see them: texts, with secrets masked by their type."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from aigateway.settings.load import Loaded
+from aigateway.settings.option import Option
+from aigateway.settings.options import OPTIONS
+from aigateway.settings.providers import ProviderSettings
+from aigateway.settings.resolve import DEFAULT, Resolved
+from aigateway.settings.secret import Secret
+from aigateway.settings.written import as_written
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """One option."""
+
+    group: str
+    name: str
+    """Its flag; for a numbered provider, its name and which part of it."""
+    env: str | None
+    yaml: str | None
+    value: str
+    """As an operator would write it; masked for secrets, empty for nothing."""
+    is_set: bool
+    """Whether somebody set it; else it has its default."""
+    source: str
+    """The flag, the variable or the line of the file that set it, or `default`."""
+    help: str
+    is_secret: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Effective:
+    """Every setting, and what the operator should hear about them."""
+
+    options: tuple[Shown, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, loaded: Loaded) -> Effective:
+        """Of loaded settings. Nothing in it is a secret."""
+        options = _options(loaded.resolved)
+        return cls((*options, *_providers(loaded.settings.providers)), loaded.warnings)
+
+
+def _options(resolved: Mapping[str, Resolved]) -> Iterator[Shown]:
+    for option in OPTIONS:
+        item = resolved[option.field]
+        if option.ignored or (option.hidden and item.source == DEFAULT):
+            continue
+        yield Shown(
+            group=option.group,
+            name=option.names.flag,
+            env=option.names.env,
+            yaml=None if option.kind.is_secret else option.names.yaml,
+            value=_value(option, item.value),
+            is_set=item.source != DEFAULT,
+            source=item.source,
+            help=option.help,
+            is_secret=option.kind.is_secret,
+        )
+
+
+def _value(option: Option, value: object) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(_value(option, item) for item in value)
+    if not option.kind.is_secret:
+        return as_written(option, value)
+    # A secret has no other form than its hint; whatever else such an option may hold is not shown at all.
+    if isinstance(value, Secret):
+        return value.hint
+    return "" if value is None else "…"
+
+
+def _providers(providers: Iterable[ProviderSettings]) -> Iterator[Shown]:
+    for provider in providers:
+        values = {
+            "type": provider.type.value,
+            "base_url": provider.base_url,
+            "keys": ", ".join(key.hint for key in provider.keys),
+        }
+        for part, value in values.items():
+            source = provider.sources.get(part, DEFAULT)
+            yield Shown(
+                group="The providers in effect",
+                name=f"{provider.name}: {part.replace('_', ' ')}",
+                env=None,
+                yaml=None,
+                value=value,
+                is_set=source != DEFAULT,
+                source=source,
+                help="",
+                is_secret=part == "keys",
+            )

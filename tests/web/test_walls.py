@@ -39,6 +39,8 @@ FORMS = [
     "/connect/codex",
     "/people",
     "/people/ann/suspend",
+    "/people/ann/password",
+    "/people/ann/delete",
     "/providers/anthropic/test",
 ]
 

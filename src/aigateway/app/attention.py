@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from aigateway.app.services import Services
 from aigateway.audit.journal import JournalUnavailable
 from aigateway.settings.model import Settings
+from aigateway.store.engine import StoreUnavailable
+from aigateway.store.failures import count_unreadable
+from aigateway.store.times import utc_now
 from aigateway.web.site import Notice
 
+_LATELY = timedelta(hours=1)
 _LONG_BACKLOG = 1000
 """Entries. The shipper takes 500 at a time, several times a second."""
 
 
 async def notices(settings: Settings, services: Services) -> list[Notice]:
     """What is wrong now, in the process that answers; empty when all is well."""
-    return [*_gateway(settings, services), *await _journal(services), *_providers(settings, services)]
+    return [
+        *_gateway(settings, services),
+        *await _journal(services),
+        *await _unreadable(services),
+        *_providers(settings, services),
+    ]
 
 
 def _gateway(settings: Settings, services: Services) -> list[Notice]:
@@ -56,6 +67,21 @@ async def _journal(services: Services) -> list[Notice]:
             Notice(f"{unrecorded:,} requests were served without being on record.", "The server's log says why.")
         )
     return found
+
+
+async def _unreadable(services: Services) -> list[Notice]:
+    try:
+        count = await services.store.read(count_unreadable, since=utc_now() - _LATELY)
+    except StoreUnavailable:
+        return []  # Told above, or by the page itself.
+    if not count:
+        return []
+    return [
+        Notice(
+            f"{count:,} answers of the last hour could not be read whole.",
+            "Clients got them all the same; their records lack something. Each has the reason in its raw facts.",
+        )
+    ]
 
 
 def _providers(settings: Settings, services: Services) -> list[Notice]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from aigateway.accounts.service import Accounts
 from aigateway.app.asgi import Asgi
 from aigateway.app.services import Services
-from aigateway.settings.model import Settings
+from aigateway.settings.model import Address, Settings
 from aigateway.settings.shown import Effective
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def control_plane(settings: Settings, effective: Effective, services: Services) 
         oidc=_oidc(settings, services),
         settings=effective,
         access_url=settings.http.access_url,
+        is_exposed=not all(address.is_loopback for address in _addresses(settings)),
         enabled=settings.gateway.enabled,
         allow_byok=settings.gateway.allow_byok,
         statuses=services.provider_states.statuses,
@@ -59,6 +60,11 @@ def control_plane(settings: Settings, effective: Effective, services: Services) 
         await (api if is_rest else web)(scope, receive, send)
 
     return both
+
+
+def _addresses(settings: Settings) -> list[Address]:
+    http = settings.http
+    return [http.address, http.tls.address] if http.tls else [http.address]
 
 
 def _oidc(settings: Settings, services: Services) -> Oidc | None:

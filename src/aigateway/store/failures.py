@@ -1,11 +1,11 @@
-"""The last failures of providers, for whoever wonders what is wrong with them."""
+"""What went wrong lately: the last failures of providers, and answers that could not be read."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Text, cast, func, select
 
 from aigateway.store.tables import interceptions
 
@@ -40,3 +40,11 @@ def last_failures(connection: Connection, provider_name: str, *, since: datetime
         .limit(limit)
     )
     return [Failure(**row._mapping) for row in connection.execute(query)]  # noqa: SLF001  # SQLAlchemy's public name
+
+
+def count_unreadable(connection: Connection, *, since: datetime) -> int:
+    """How many answers since a time could not be read whole, so that their record lacks something."""
+    # Inside a text of the metadata the quotes would be escaped, so that nobody can write it there.
+    marked = cast(interceptions.c.metadata, Text).like('%"unreadable":%')
+    query = select(func.count()).select_from(interceptions).where(interceptions.c.started_at >= since, marked)
+    return connection.execute(query).scalar_one()

@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from aigateway.accounts import roles
 from aigateway.accounts.errors import AccountError, Refused
-from aigateway.accounts.new_user import NewUser
+from aigateway.accounts.new_user import NONE, OIDC, PASSWORD, NewUser
 from aigateway.accounts.roles import DISPLAY_NAMES, Permission, Role
 from aigateway.api import shapes
 from aigateway.api.errors import STATUSES
@@ -47,7 +47,8 @@ def routes(site: Site, renderer: Renderer) -> list[Route]:
             may_give=may_give,
             may_change={user.id for user in page.users if _may_change(actor, user)},
             role_names=DISPLAY_NAMES,
-            sent={name: sent[name] if sent else "" for name in ("username", "name", "email")},
+            oidc=site.oidc.text if site.oidc else "",
+            sent={name: sent[name] if sent else "" for name in ("username", "name", "email", "kind")},
             **view,
         )
 
@@ -62,20 +63,39 @@ def routes(site: Site, renderer: Renderer) -> list[Route]:
 
         return change
 
+    return [
+        Route("/people", show, methods=["GET"]),
+        Route("/people", changing(_create(site)), methods=["POST"]),
+        *(Route(f"/people/{{user}}/{name}", changing(act), methods=["POST"]) for name, act in _changes(site).items()),
+    ]
+
+
+def _create(site: Site) -> Act:
     async def create(request: Request, sent: forms.Form) -> None:
-        is_service = bool(sent["service"])
+        is_service, is_oidc = sent["kind"] == NONE, sent["kind"] == OIDC
         new = NewUser(
             username=sent["username"].strip(),
             name=sent["name"].strip(),
             email="" if is_service else sent["email"].strip(),
-            password="" if is_service else sent["password"],
+            password="" if is_service or is_oidc else sent["password"],
             roles=tuple(filter(None, sent.all("role"))),
             is_service_account=is_service,
+            login_type=OIDC if is_oidc else PASSWORD,
         )
-        await people.create(request.state.actor, new)
+        await site.accounts.people.create(request.state.actor, new)
+
+    return create
+
+
+def _changes(site: Site) -> dict[str, Act]:
+    """What can be done to somebody, by the last part of its address."""
+    people = site.accounts.people
 
     async def set_roles(request: Request, sent: forms.Form) -> None:
         await people.set_roles(request.state.actor, _named(request), filter(None, sent.all("role")))
+
+    async def set_password(request: Request, sent: forms.Form) -> None:
+        await site.accounts.password_change.change(request.state.actor, _named(request), sent["password"])
 
     async def suspend(request: Request, _sent: forms.Form) -> None:
         await people.suspend(request.state.actor, _named(request))
@@ -83,13 +103,16 @@ def routes(site: Site, renderer: Renderer) -> list[Route]:
     async def activate(request: Request, _sent: forms.Form) -> None:
         await people.activate(request.state.actor, _named(request))
 
-    return [
-        Route("/people", show, methods=["GET"]),
-        Route("/people", changing(create), methods=["POST"]),
-        Route("/people/{user}/roles", changing(set_roles), methods=["POST"]),
-        Route("/people/{user}/suspend", changing(suspend), methods=["POST"]),
-        Route("/people/{user}/activate", changing(activate), methods=["POST"]),
-    ]
+    async def delete(request: Request, _sent: forms.Form) -> None:
+        await people.delete(request.state.actor, _named(request))
+
+    return {
+        "roles": set_roles,
+        "password": set_password,
+        "suspend": suspend,
+        "activate": activate,
+        "delete": delete,
+    }
 
 
 def _named(request: Request) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
@@ -19,12 +21,12 @@ from aigateway.web.walls import is_secure
 def routes(site: Site, renderer: Renderer) -> list[Route]:
     """The pages."""
     accounts = site.accounts
-    oidc = site.oidc.text if site.oidc else ""
+    shown: dict[str, Any] = {"oidc": site.oidc.text if site.oidc else "", "is_exposed": site.is_exposed}
 
     async def ask(request: Request) -> Response:
         if await accounts.people.is_anybody_there():
             return RedirectResponse("/signin", 303)
-        return renderer.answer(request, "setup", lambda: {"set_up": False}, username="", email="", oidc=oidc)
+        return renderer.answer(request, "setup", lambda: {"set_up": False}, username="", email="", **shown)
 
     async def found(request: Request) -> Response:
         sent = await forms.read(request)
@@ -36,7 +38,7 @@ def routes(site: Site, renderer: Renderer) -> list[Route]:
         except AccountError as error:
             status = STATUSES[type(error)]
             return renderer.answer(
-                request, "setup", dict, status=status, error=str(error), username=username, email=email, oidc=oidc
+                request, "setup", dict, status=status, error=str(error), username=username, email=email, **shown
             )
         token = await accounts.sign_in.login(email, sent["password"])
         return signed_in(token, "/connect", secure=is_secure(request))

@@ -60,6 +60,8 @@ class Site:
     """None where people sign in with passwords only."""
     access_url: str | None = None
     """The address by which people reach the server, without a trailing slash; None when the operator named none."""
+    is_exposed: bool = False
+    """Whether other machines can connect."""
     enabled: bool = True
     """Whether the data plane serves."""
     allow_byok: bool = True

@@ -86,7 +86,7 @@ class Renderer:
             twin_url=_twin_url(request),
             theme=_theme(request),
             here=_here(request),
-            **{"error": "", "done": ""} | view,
+            **{"error": "", "done": "", "incomplete": ""} | view,
         )
         return HTMLResponse(html, status)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
@@ -18,10 +19,14 @@ from aigateway.store.engine import Store
 from aigateway.store.ingest import apply
 from aigateway.store.records import InterceptionEnd, InterceptionStart
 from aigateway.store.times import rfc3339
+from aigateway.tools.status import ServerStatus
 
 ON = {"HOME": "/home/operator", "CODER_AI_GATEWAY_ENABLED": "true"}
 UNTIL = datetime(2026, 1, 2, tzinfo=UTC)
 GOOD_KEY, RESTING = KeyStatus("sk-a...0001", "valid", None), KeyStatus("sk-b...0002", "rate_limited", UNTIL)
+WIKI = ServerStatus("wiki", "https://wiki.example.com/mcp", needs_account=False)
+FAILING = replace(WIKI, reachable=False, error="it answered with HTTP status 502")
+WELL, UNASKED = replace(WIKI, name="well", reachable=True), replace(WIKI, name="unasked")
 CLOSED, OPEN = (BreakerStatus("/v1/messages", "sim", state, None) for state in ("closed", "open"))
 
 
@@ -45,7 +50,9 @@ async def store(store_url):
     await opened.close()
 
 
-def services(store, *, journal=None, failing=False, unrecorded=0, keys=(GOOD_KEY,), breakers=(CLOSED,), provider=None):
+def services(
+    store, *, journal=None, failing=False, unrecorded=0, keys=(GOOD_KEY,), breakers=(CLOSED,), provider=None, tools=()
+):
     provider = provider or ProviderSettings(
         type=ProviderType.ANTHROPIC, name="it", base_url="https://a.example.com", keys=(Secret("sk-0001"),)
     )
@@ -55,6 +62,7 @@ def services(store, *, journal=None, failing=False, unrecorded=0, keys=(GOOD_KEY
         journal=journal or Journal(),
         shipper=SimpleNamespace(failing=failing),
         records=SimpleNamespace(unrecorded=unrecorded),
+        tools=SimpleNamespace(statuses=lambda: tools),
         providers={"it": build(provider)},
         provider_states=SimpleNamespace(statuses=lambda: [status]),
     )
@@ -80,6 +88,7 @@ async def test_nothing_when_all_is_well(store):
         ({"journal": Journal(waiting=5000)}, "5,000 entries wait in the journal. The database is slower"),
         ({"journal": Journal(rejected=2)}, "The database refused 2 entries of the record."),
         ({"journal": Journal(broken="disk full")}, "The journal cannot be used: disk full"),
+        ({"tools": (FAILING, WELL, UNASKED)}, "The MCP server wiki cannot be used: it answered with HTTP status 502."),
         ({"unrecorded": 3}, "3 requests were served without being on record."),
     ],
 )

@@ -24,6 +24,7 @@ async def notices(settings: Settings, services: Services) -> list[Notice]:
         *await _journal(services),
         *await _unreadable(services),
         *_providers(settings, services),
+        *_tool_servers(services),
     ]
 
 
@@ -100,3 +101,11 @@ def _providers(settings: Settings, services: Services) -> list[Notice]:
             text = f"{len(resting)} of {len(status.keys)} keys of the provider {status.name} rest."
             found.append(Notice(text, "Look at Providers for each of them."))
     return found
+
+
+def _tool_servers(services: Services) -> list[Notice]:
+    return [
+        Notice(f"The MCP server {status.name} cannot be used: {status.error}.", "Its tools are left out of requests.")
+        for status in services.tools.statuses()
+        if status.reachable is False
+    ]

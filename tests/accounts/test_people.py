@@ -7,6 +7,9 @@ import pytest
 from aigateway.accounts import bootstrap
 from aigateway.accounts.errors import Conflict, Invalid, Missing, NotSignedIn, Refused
 from aigateway.accounts.new_user import NewUser
+from aigateway.store import external_auth
+from aigateway.store.envelope import Keyring
+from tests.store.test_sealed import link
 from tests.support import people
 
 ANN = NewUser(username="ann", email="ann@example.com", password="correct horse")
@@ -65,6 +68,14 @@ async def test_names_and_addresses_are_taken_in_any_case(world):
     ):
         with pytest.raises(Conflict, match="taken"):
             await world.accounts.people.create(owner, taken)
+
+
+async def test_a_deleted_user_leaves_no_accounts_at_other_services(world):
+    owner = await world.actor("boss", "owner")
+    ann = await world.user("ann")
+    await world.store.write(external_auth.put, link(Keyring([bytes(32)]), ann.id))
+    await world.accounts.people.delete(owner, "ann")
+    assert await world.store.read(external_auth.of_user, ann.id) == []
 
 
 async def test_the_name_of_a_deleted_user_is_free_again(world):

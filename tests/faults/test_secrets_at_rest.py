@@ -128,6 +128,9 @@ async def work(gateway, token):
                             await answer.read()
                     except aiohttp.ClientError:
                         pass
+        wish = {"model": "sim", "messages": [{"role": "user", "content": "Please call the tool bmcp_hub_get_me now"}]}
+        async with session.post(f"{gateway.base}/{requests[0][0]}", json=wish, headers=identities[0]) as answer:
+            assert "ok" in await answer.text()
         async with session.get(f"{gateway.base}/openai/v1/models", headers=identities[0]) as answer:
             await answer.read()
 
@@ -158,6 +161,8 @@ def test_no_secret_is_on_the_disk(server, service, hub):
     wait_until(lambda: [each["authorization"] for each in hub.headers if SERVER_KEY in each["authorization"]])
     [link] = Client(gateway.url, made[3]).get("external-auth")["links"]
     assert link["authenticated"]
+    [(name, _, shown)] = hub.called
+    assert (name, shown) == ("get_me", "Bearer access-canary-0002"), "in the person's name, and not the organisation's"
     wait_until(lambda: len(gateway.interceptions()) >= 30)
     assert gateway.stop() == 0
     secrets = {

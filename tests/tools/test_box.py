@@ -150,7 +150,7 @@ async def test_what_everybody_shares_is_looked_at_before_anybody_asks(make, remo
 
 
 async def test_a_first_request_waits_two_seconds_at_the_most_and_the_next_ones_not_at_all(make, remote, monkeypatch):
-    monkeypatch.setattr(box, "_FIRST_SECONDS", 0.2)
+    monkeypatch.setattr(box, "_FIRST_SECONDS", 0.5)
     remote.tools = {"one": ["a"], "two": ["b"], "three": ["c"]}
     remote.gates = {"two": asyncio.Event(), "three": asyncio.Event()}
     servers = make(settings("one"), settings("two"), settings("three"))
@@ -158,10 +158,10 @@ async def test_a_first_request_waits_two_seconds_at_the_most_and_the_next_ones_n
     at_once = await asyncio.gather(names(servers), names(servers))
     took = time.monotonic() - began
     assert at_once == [["bmcp_one_a"]] * 2
-    assert 0.15 < took < 0.4, "in all, not for each server"
+    assert 0.45 < took < 0.95, "in all, not for each server"
     began = time.monotonic()
     assert await names(servers) == ["bmcp_one_a"]
-    assert time.monotonic() - began < 0.1
+    assert time.monotonic() - began < 0.4
     remote.gates["two"].set()
     await eventually(lambda: servers.statuses.statuses()[1].reachable)
     assert await names(servers) == ["bmcp_one_a", "bmcp_two_b"]

@@ -37,9 +37,7 @@ class _Turn:
         if not self._begun:
             await self.recording.begin()
             self._begun = True
-        due = self.recording.piece(message)
-        if due is not None:
-            await due
+        await self.recording.piece(message)
 
 
 class Turns:

@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 STAMP := $(VENV)/.synced
 
-.PHONY: help run test check bench format lock clean
+.PHONY: help run test check bench format lock screenshots clean
 
 help: ## show the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "AI Gateway needs Python 3.11 or newer, this is " + sys.version.split()[0])'
@@ -39,6 +39,9 @@ format: $(STAMP) ## format the code and mend what lint can mend
 
 lock: $(STAMP) ## resolve the dependencies anew into requirements.lock
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --python-version 3.11 --upgrade --extra dev --custom-compile-command 'make lock' --output-file requirements.lock pyproject.toml
+
+screenshots: $(STAMP) ## take the pictures in docs/images anew; needs Chromium
+	@$(BIN)/python -m tests.browser.screenshots $(ARGS)
 
 clean: ## remove what the other targets made
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,9 +1,16 @@
-"""Pictures of every page, for looking at and for the documentation: `python -m tests.browser.screenshots FOLDER`."""
+"""Pictures of the dashboard with invented data.
+
+`python -m tests.browser.screenshots` takes those of the documentation; with a folder, every page light and dark, on a
+desktop and on a phone, and prints how much each weighs and when its first content was painted.
+"""
 
 from __future__ import annotations
 
+import base64
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -13,68 +20,106 @@ from tests.browser import story
 from tests.browser.chromium import launch
 from tests.support.server import OWNER, GatewayProcess, providers
 
+IMAGES = Path(__file__).parents[2] / "docs" / "images"
 SESSION = f"/ai-gateway/sessions/{story.SESSION}"
 PAGES = {
     "home": "/",
     "home-30d": "/?range=30d",
     "sessions": "/ai-gateway/sessions",
-    "sessions-filtered": "/ai-gateway/sessions?q=model:gpt-5.5+initiator:ben&range=30d",
+    "sessions-filtered": "/ai-gateway/sessions?q=client:Codex+initiator:ben&range=30d",
     "sessions-none": "/ai-gateway/sessions?q=model:nothing",
     "session": SESSION,
-    "interceptions": "/ai-gateway/interceptions",
+    "session-print": f"{SESSION}?print=1",
+    "interceptions": "/ai-gateway/interceptions?range=1h",
     "connect": "/connect",
     "connect-claude-code": "/connect/claude-code",
     "tokens": "/tokens",
     "people": "/people",
     "providers": "/providers",
+    "tools": "/tools",
     "missing": "/nothing",
 }
+BEST = (
+    ("home-30d", "desktop", "light"),
+    ("sessions", "desktop", "light"),
+    ("session", "desktop", "dark"),
+    ("connect-claude-code", "desktop", "light"),
+    ("session", "phone", "light"),
+)
 SIZES = {"desktop": (1280, 800), "phone": (390, 844)}
+_MEASURED = """() => {
+    const parts = [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")];
+    const paint = performance.getEntriesByName("first-contentful-paint")[0];
+    return [parts.reduce((sum, part) => sum + part.decodedBodySize, 0), Math.round(paint?.startTime ?? 0)];
+}"""
 
 
-def main(folder: Path, *only: str) -> None:
-    """Take them all, light and dark, on a desktop and on a phone."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with SimulatorThread() as simulator, tempfile.TemporaryDirectory() as place, sync_playwright() as playwright:
+def main() -> None:
+    """Take them."""
+    with _gateway() as gateway, sync_playwright() as playwright, launch(playwright) as browser:
+        story.tell(gateway)
+        if len(sys.argv) > 1:
+            _everything(browser, gateway, Path(sys.argv[1]))
+        else:
+            _best(browser, gateway)
+
+
+@contextmanager
+def _gateway() -> Iterator[GatewayProcess]:
+    with SimulatorThread() as simulator, tempfile.TemporaryDirectory() as place:
         configured = providers(
-            {"TYPE": "anthropic", "NAME": "anthropic", "KEYS": "sk-a-1,sk-a-2", "BASE_URL": simulator.url},
-            {"TYPE": "openai", "NAME": "openai", "KEY": "sk-test", "BASE_URL": f"{simulator.url}/v1"},
-            {"TYPE": "openai", "NAME": "azure-openai", "KEY": "sk-test", "BASE_URL": f"{simulator.url}/v1"},
+            {"TYPE": "anthropic", "KEYS": "sk-ant-0000-0001,sk-ant-0000-0002", "BASE_URL": simulator.url},
+            {"TYPE": "openai", "KEY": "sk-proj-0000-0003", "BASE_URL": f"{simulator.url}/v1"},
+            {"TYPE": "openai", "NAME": "azure-openai", "KEY": "sk-0000-0004", "BASE_URL": f"{simulator.url}/v1"},
         )
-        with GatewayProcess(Path(place), configured) as gateway, launch(playwright) as browser:
-            story.tell(gateway)
-            for scheme in ("light", "dark"):
-                for size in SIZES:
-                    _take(browser, gateway, folder, scheme, size, only)
+        with GatewayProcess(Path(place), configured | {"CODER_ACCESS_URL": "https://ai.example.com"}) as gateway:
+            yield gateway
 
 
-def _take(
-    browser: Browser, gateway: GatewayProcess, folder: Path, scheme: str, size: str, only: tuple[str, ...]
-) -> None:
+def _best(browser: Browser, gateway: GatewayProcess) -> None:
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    for name, size, scheme in BEST:
+        with _page(browser, gateway, size, scheme) as page:
+            page.goto(PAGES[name])
+            if name.startswith("connect"):
+                page.get_by_role("button", name="Create a token").click()
+            if name == "session":
+                page.locator("details").nth(1).evaluate("element => { element.open = true; }")
+            _webp(page, IMAGES / f"{name}-{size}-{scheme}.webp")
+
+
+def _webp(page: Page, file: Path) -> None:
+    shown = page.context.new_cdp_session(page).send("Page.captureScreenshot", {"format": "webp", "quality": 82})
+    file.write_bytes(base64.b64decode(shown["data"]))
+
+
+def _everything(browser: Browser, gateway: GatewayProcess, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for scheme in ("light", "dark"):
+        for size in SIZES:
+            with _page(browser, gateway, size, scheme) as page:
+                for name, path in PAGES.items():
+                    page.goto(path)
+                    weight, painted = page.evaluate(_MEASURED)
+                    print(f"{name:20} {size:8} {scheme:6} {weight / 1024:6.1f} KB {painted:5} ms")  # noqa: T201
+                    page.screenshot(path=folder / f"{name}-{size}-{scheme}.png", full_page=True)
+
+
+@contextmanager
+def _page(browser: Browser, gateway: GatewayProcess, size: str, scheme: str) -> Iterator[Page]:
     width, height = SIZES[size]
     context = browser.new_context(
-        viewport={"width": width, "height": height},
-        color_scheme=scheme,
-        base_url=gateway.url,
-        reduced_motion="reduce",
-        device_scale_factor=1,
+        viewport={"width": width, "height": height}, color_scheme=scheme, base_url=gateway.url, reduced_motion="reduce"
     )
     page = context.new_page()
-    _picture(page, "/signin", folder / f"signin-{size}-{scheme}.png")
+    page.goto("/signin")
     page.get_by_label("E-mail address").fill(OWNER["email"])
     page.get_by_label("Password").fill(OWNER["password"])
     page.get_by_role("button", name="Sign in", exact=True).click()
     page.wait_for_url(f"{gateway.url}/")
-    for name, path in PAGES.items():
-        if not only or name in only:
-            _picture(page, path, folder / f"{name}-{size}-{scheme}.png")
+    yield page
     context.close()
 
 
-def _picture(page: Page, path: str, file: Path) -> None:
-    page.goto(path)
-    page.screenshot(path=file, full_page=True, animations="disabled")
-
-
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), *sys.argv[2:])
+    main()

@@ -115,7 +115,7 @@ class Teller:
         end: dict[str, object] | None = None,
         metadata: dict[str, object] | None = None,
     ) -> Iterator[AnyRecord]:
-        """One interception. After one with tools, the next answers the last of them; one with a prompt begins anew."""
+        """One interception. After one with tools, the next answers the last of them, and again after a failure."""
         self._number += 1
         ident = _uuid(self._session, self._number)
         client, kind, provider, model = self._client
@@ -140,7 +140,8 @@ class Teller:
             yield PromptUsage(id=_uuid(ident, "prompt"), prompt=prompt, **told)
         for place, text in enumerate(thoughts):
             yield ModelThought(id=_uuid(ident, "thought", place), content=text, **told)
-        self._answers = None
+        if end is None:
+            self._answers = None
         for place, tool in enumerate(tools):
             self._answers = f"toolu_{_uuid(ident, 'call', place)[:12]}"
             shown = {"input": json.dumps(tool["input"], ensure_ascii=False)}

@@ -27,6 +27,8 @@ PAGES = (
     "/tokens",
     "/people",
     "/providers",
+    "/tools",
+    "/account",
 )
 
 

@@ -38,12 +38,18 @@ def page(chromium, gateway, owner, told):
         yield made
 
 
-def test_a_session_is_found_by_person_and_followed_from_prompt_to_cause(page):
+def test_a_session_is_found_by_person_and_text_and_followed_from_prompt_to_cause(page):
     page.get_by_text("Person", exact=True).first.click()
     page.get_by_label("Person").fill("chl")
     expect(page.get_by_role("link", name="ben", exact=True)).to_be_hidden()
     page.get_by_role("link", name="chloe", exact=True).click()
     expect(page.get_by_label("Conditions")).to_contain_text("chloe")
+    page.keyboard.press("/")
+    page.keyboard.press("End")
+    page.keyboard.type(' text:"certificate has expired"')
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Conditions")).to_contain_text("certificate has expired")
+    expect(page.locator("tbody tr")).to_have_count(1)
     page.get_by_role("link", name="Comment on the ticket").click()
     first = page.locator(".step").first
     expect(first.get_by_label("Prompt")).to_contain_text(story.MONDAYS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from starlette.routing import Route
 
@@ -11,6 +13,8 @@ from tests.web.conftest import uid
 PLACES = {"{client}": "codex", "{key}": "abcdefghij", "{user}": "ann"}
 FORWARDING = {"/aibridge/sessions", "/ai-gateway", "/signin", "/setup"}
 """They lead elsewhere whoever is signed in."""
+STEPS = re.compile(r"/(signin|account)/oidc|/external-auth/|/api/")
+"""Of signing in at other servers: each leads to the next, and none shows anything."""
 
 
 @pytest.fixture
@@ -26,10 +30,17 @@ def filled(path):
     return path.replace("{id:path}", "s-ann").replace("{id}", uid(1))
 
 
+def without_visits(text):
+    """Asking is a visit, which is on record a little later."""
+    return re.sub(r'"last_seen_at":("[^"]*"|null)', "", text)
+
+
 async def test_every_page_has_a_twin(browser, record, boss, pages):
     await browser.be(boss)
     assert {"/", "/ai-gateway/sessions", "/ai-gateway/interceptions/{id}", "/connect", "/tokens", "/people"} <= {*pages}
     for path in map(filled, pages):
+        if STEPS.match(path):
+            continue
         by_name = await browser.get(f"{path}.json")
         asked = await browser.get(path, headers={"Accept": "application/json"})
         if path in FORWARDING:
@@ -37,7 +48,7 @@ async def test_every_page_has_a_twin(browser, record, boss, pages):
             continue
         assert (by_name.status_code, asked.status_code) == (200, 200), path
         assert by_name.headers["content-type"] == asked.headers["content-type"] == "application/json", path
-        assert by_name.json() == asked.json(), path
+        assert without_visits(by_name.text) == without_visits(asked.text), path
         page = await browser.get(path)
         assert page.status_code == 303 or page.headers["content-type"].startswith("text/html"), path
 

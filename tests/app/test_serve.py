@@ -16,6 +16,7 @@ import urllib.request
 
 import pytest
 
+from aigateway.audit import inspection
 from aigateway.simulator.server import SimulatorThread
 from tests.support.server import GatewayProcess, free_port, providers
 from tests.support.waiting import wait_until
@@ -156,10 +157,8 @@ def test_when_told_to_stop_it_lets_people_finish_ships_the_journal_and_exits_0(t
             rest = answer.read()
         assert b"[DONE]" in rest
         assert gateway._process.wait(timeout=20) == 0
-    journal = sqlite3.connect(tmp_path / "data" / "journal" / "0.sqlite3")
-    assert journal.execute("SELECT count(*) FROM entries").fetchone() == (0,)
-    assert journal.execute("SELECT count(*) FROM open").fetchone() == (0,)
-    journal.close()
+    journal = inspection.inspect(tmp_path / "data" / "journal" / "0")
+    assert (journal.waiting, journal.unfinished, journal.problem) == (0, 0, None)
     store = sqlite3.connect(tmp_path / "data" / "aigateway.sqlite3")
     rows = store.execute("SELECT error_type FROM aibridge_interceptions WHERE ended_at IS NOT NULL").fetchall()
     store.close()

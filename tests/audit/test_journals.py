@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sqlite3
 import stat
 import subprocess
 import sys
@@ -11,7 +10,6 @@ import pytest
 
 from aigateway.audit.journal import Journal, JournalUnavailable
 from aigateway.audit.journals import Journals, holder
-from aigateway.telemetry.logging import flush
 from tests.audit.rows import start
 
 
@@ -29,7 +27,7 @@ async def fill(path):
 
 def test_each_claim_is_another_file_and_a_released_one_is_taken_again(journals):
     first, second = journals.claim(), journals.claim()
-    assert [claim.path.name for claim in (first, second)] == ["0.sqlite3", "1.sqlite3"]
+    assert [claim.path.name for claim in (first, second)] == ["0", "1"]
     first.release()
     assert journals.claim().path == first.path
     assert stat.S_IMODE(journals.folder.stat().st_mode) == 0o700
@@ -62,33 +60,17 @@ def test_a_process_that_is_killed_lets_go(journals):
     )
     child = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
     assert child.stdout.readline() == "held\n"
-    assert holder(journals.folder / "0.sqlite3") == child.pid
+    assert holder(journals.folder / "0") == child.pid
     os.kill(child.pid, signal.SIGKILL)
     child.communicate()
-    assert journals.claim().path.name == "0.sqlite3"
+    assert journals.claim().path.name == "0"
 
 
-async def test_a_corrupted_journal_is_set_aside_loudly_and_kept(journals, capfd):
-    claim = journals.claim()
-    await fill(claim.path)
-    claim.release()
-    content = bytearray(claim.path.read_bytes())
-    content[100:] = os.urandom(len(content) - 100)
-    claim.path.write_bytes(content)
-    again = journals.claim()
-    assert not again.path.exists()
-    (broken,) = journals.broken()
-    assert broken.read_bytes() == content
-    flush()
-    assert "set aside" in capfd.readouterr().err
-
-
-async def test_a_file_that_is_no_database_is_set_aside(journals):
-    claim = journals.claim()
-    claim.path.write_text("not a database, but long enough to be taken for one" * 100)
-    claim.release()
-    journals.claim()
-    assert len(journals.broken()) == 1
+async def test_an_orphan_and_a_new_journal_have_names_that_count_on(journals):
+    claims = [journals.claim() for _ in range(11)]
+    for claim in claims:
+        await fill(claim.path)
+    assert [path.name for path in journals.paths()] == [str(number) for number in range(11)]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
@@ -107,8 +89,6 @@ def test_a_folder_that_is_a_file_says_so(journals):
 async def test_a_journal_is_private(journals):
     claim = journals.claim()
     await fill(claim.path)
-    for path in journals.folder.iterdir():
+    for path in journals.folder.rglob("*"):
         assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0
-    with sqlite3.connect(claim.path) as connection:
-        assert connection.execute("SELECT count(*) FROM entries").fetchone() == (1,)
-    connection.close()
+    assert [path.name for path in claim.path.iterdir()] == ["0000000001.segment"]

@@ -10,7 +10,7 @@ from tests.audit.rows import end, start
 
 async def full(tmp_path):
     """A journal that takes no new interceptions, and one that is lenient around it."""
-    journal = Journal(tmp_path / "journal.sqlite3", max_size=1)
+    journal = Journal(tmp_path / "journal", max_size=0)
     await journal.open()
     return journal, LenientJournal(journal)
 

@@ -9,6 +9,7 @@ import sqlite3
 
 import pytest
 
+from aigateway.audit.frames import Kind, frame, frames
 from aigateway.audit.journal import Journal
 from aigateway.audit.journals import Journals
 from aigateway.cli.main import main
@@ -96,10 +97,10 @@ def test_a_database_that_cannot_be_opened_is_said_and_nothing_is_lost(cli, data_
 
 
 def test_what_the_database_refuses_is_kept_and_can_be_printed(cli, data_dir, left_behind):
-    rows = sqlite3.connect(left_behind)
-    rows.execute("UPDATE entries SET records = x'5B5D7B' WHERE seq = 2")
-    rows.commit()
-    rows.close()
+    (file,) = left_behind.iterdir()
+    content = file.read_bytes()
+    place = next(one.end for one in frames(content) if one.seq == 2)
+    file.write_bytes(content[:place] + frame(Kind.ENTRY, 4, b"[]{") + content[place:])
     result = cli(main, "journal", "ship")
     assert result.exit_code == 0
     assert "1 entries that the database refuses" in result.output
@@ -115,10 +116,11 @@ def test_export_prints_what_waits_line_by_line(cli, left_behind):
 
 
 def test_a_broken_file_is_named_and_what_can_be_read_of_it_is_printed(cli, data_dir, left_behind):
-    content = bytearray(left_behind.read_bytes())
-    content[:100] = os.urandom(100)
-    left_behind.write_bytes(content)
-    Journals(data_dir / "journal").claim().release()
+    (file,) = left_behind.iterdir()
+    content = bytearray(file.read_bytes())
+    content[:20] = os.urandom(20)
+    file.write_bytes(content)
+    cli(main, "journal", "ship")
     status = json.loads(cli(main, "journal", "status", "-o", "json").output)
     (broken,) = [each["file"] for each in status["set_aside"]]
     assert "export" in cli(main, "journal", "status").stderr

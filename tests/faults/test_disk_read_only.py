@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 
 import pytest
 
-from aigateway.audit.journal_file import JournalFile
+from aigateway.audit.segments import Segments
 from aigateway.store.records import InterceptionEnd, InterceptionStart
 from tests.gateway.conftest import stage  # noqa: F401 - a fixture
 from tests.gateway.stage import CHAT, MESSAGES
@@ -15,15 +17,18 @@ from tests.support.waiting import eventually
 
 @pytest.fixture
 def disk(monkeypatch):
-    """A disk that can be made read-only: SQLite then says to the journal what it says on a real one."""
+    """A disk that can be made read-only: the system then says to the journal what it says on a real one."""
 
     class Disk:
         read_only = False
 
-    def before_each_commit(file):
-        file.connection.execute(f"PRAGMA query_only = {int(Disk.read_only)}")
+    def append(files, data, seq):
+        if Disk.read_only:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+        return real(files, data, seq)
 
-    monkeypatch.setattr(JournalFile, "restore", before_each_commit)
+    real = Segments.append
+    monkeypatch.setattr(Segments, "append", append)
     return Disk
 
 
@@ -31,7 +36,7 @@ async def test_requests_are_refused_and_say_why_until_it_is_mended(stage, disk):
     disk.read_only = True
     answer = await stage.ask("openai/v1/chat/completions", CHAT | {"stream": True})
     assert answer.status == 503
-    assert "readonly" in answer.error["message"]
+    assert "Read-only file system" in answer.error["message"]
     disk.read_only = False
     answer = await stage.ask("openai/v1/chat/completions", CHAT | {"stream": True})
     assert answer.status == 200

@@ -1,7 +1,7 @@
 """A server dies, and what it left of its journal cannot be read: a disk that lies, a page that was overwritten.
 
-The file is set aside loudly and kept, the server starts with a new one, and what can be read of the old one can be
-printed. So what a client saw is on record, or in that file.
+What can be read of the file is shipped; the whole of it is set aside loudly and kept, and can be printed. So what a
+client saw is on record, but for the few bytes that are gone.
 """
 
 from __future__ import annotations
@@ -29,12 +29,11 @@ def test_it_is_set_aside_and_what_is_left_of_it_can_be_rescued(start, database):
                 gateway.kill()
 
     asyncio.run(story())
-    journal = gateway.folder / "data" / "journal" / "0.sqlite3"
-    with closing(sqlite3.connect(journal)) as rows:
-        rows.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    content = bytearray(journal.read_bytes())
+    journal = gateway.folder / "data" / "journal"
+    (file,) = (journal / "0").glob("*.segment")
+    content = bytearray(file.read_bytes())
     content[:200] = os.urandom(200)
-    journal.write_bytes(content)
+    file.write_bytes(content)
 
     gateway.start()
     seen_after = Seen()
@@ -47,8 +46,9 @@ def test_it_is_set_aside_and_what_is_left_of_it_can_be_rescued(start, database):
     assert gateway.stop() == 0
     assert "cannot be read and was set aside" in gateway.log
     assert ledger(seen_after, database).lost == set()
-    (broken,) = journal.parent.glob("0.broken-*Z")
+    (broken,) = journal.glob("0.broken-*Z")
     command = [sys.executable, "-m", "aigateway", "journal", "export", str(broken)]
     lines = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout.splitlines()
     rescued = {record["interception_id"] for line in lines for record in json.loads(line)["records"]}
     assert ledger(seen, database).lost - rescued == set()
+    assert ledger(seen, database).lost == set()  # What was overwritten had been shipped, and all else was read.

@@ -27,9 +27,9 @@ def test_what_was_in_a_journal_that_was_removed_is_not_lost(start, database, wha
                 if what == "folder":
                     shutil.rmtree(journal)
                 else:
-                    for path in journal.glob("0.sqlite3*"):
+                    for path in (journal / "0").iterdir():
                         path.unlink()
-                await until((journal / "0.sqlite3").exists)
+                await until(lambda: list(journal.glob("0/*.segment")))
                 await some_more(seen)
                 gateway.kill()
 

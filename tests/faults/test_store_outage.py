@@ -18,6 +18,8 @@ from pathlib import Path
 
 import pytest
 
+from aigateway.audit import inspection
+from aigateway.audit.journals import Journals
 from tests.faults.crowd import Seen, crowd, ledger, ledger_of_postgresql, some_more, until
 from tests.support.server import GatewayProcess
 from tests.support.slow_link import SlowLink
@@ -50,11 +52,8 @@ def ready(gateway: GatewayProcess) -> dict:
 
 def shipped(gateway: GatewayProcess) -> bool:
     """Whether nothing waits in the journal any more."""
-    found = 0
-    for path in (gateway.folder / "data" / "journal").glob("*.sqlite3"):
-        with closing(sqlite3.connect(path)) as journal:
-            found += journal.execute("SELECT count(*) FROM entries").fetchone()[0]
-    return found == 0
+    paths = Journals(gateway.folder / "data" / "journal").paths()
+    return not any(inspection.inspect(path).waiting for path in paths)
 
 
 async def story(gateway: GatewayProcess, seen: Seen, fault) -> dict[str, list[float]]:

@@ -11,7 +11,7 @@ from tests.gateway.stage import Stage
 
 @pytest.fixture
 async def stage(tmp_path):
-    journal = Journal(tmp_path / "journal.sqlite3")
+    journal = Journal(tmp_path / "journal")
     await journal.open()
     transport = HttpTransport(connect_timeout=5)
     async with Simulator(event_interval=0.001) as sim:

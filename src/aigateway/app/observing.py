@@ -153,11 +153,13 @@ def observing(settings: Settings) -> Observing:
 async def _look(metrics: Metrics, journal: Journal, providers: ProviderStates) -> None:
     """Bring up to date what nobody tells of."""
     providers.tell()
+    metrics.journal_slowest_write.set(journal.slowest_write)
+    journal.slowest_write = 0.0
     await _read_backlog(metrics, journal)
 
 
 async def _read_backlog(metrics: Metrics, journal: Journal) -> None:
-    """Bring the one gauge up to date that only the journal's own thread can tell; not a number while it cannot."""
+    """Bring the gauge up to date that the journal tells when it is asked; not a number while it cannot."""
     entries = math.nan
     try:
         async with asyncio.timeout(_BACKLOG_SECONDS):

@@ -32,8 +32,8 @@ def shippers(store: Store, *, logs: bool) -> Callable[[Journal], Shipper]:
 
     if not logs:
         return lambda journal: Shipper(journal, into_store)
-    structured = StructuredLog(lambda ids: store.read(beginnings, ids))
-    return lambda journal: Shipper(journal, into_store, structured.write)
+    # Each journal counts its entries from one, so each has a log that knows how far it is.
+    return lambda journal: Shipper(journal, into_store, StructuredLog(lambda ids: store.read(beginnings, ids)).write)
 
 
 async def ship_all(settings: Settings, store: Store) -> AsyncIterator[Adopted]:

@@ -43,6 +43,7 @@ async def adopt(claim: Claim, make_shipper: Callable[[Journal], Shipper], *, wit
     """End what had begun as interrupted, ship all of it if there is time, and let go of the journal."""
     journal = Journal(claim.path)
     try:
+        await asyncio.to_thread(claim.convert)
         await journal.open()
         shipper = make_shipper(journal)
         await shipper.adopt()

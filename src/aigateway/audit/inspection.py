@@ -1,184 +1,153 @@
-"""Looking at journals from outside, without disturbing the process that holds them; and reading what can be read.
-
-A journal is opened for reading only. Of a file that SQLite cannot read, rows are looked for from both ends, and then in
-the bare bytes: those may be torn, or may have been shipped before.
-"""
+"""Looking at journals from outside, without disturbing the process that holds them; and reading what can be read."""
 
 from __future__ import annotations
 
-import json
-import mmap
-import re
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
+from aigateway.audit import old_journals
+from aigateway.audit import rejected as refused
+from aigateway.audit.frames import Damage, Frame, Kind, frames
 from aigateway.audit.journals import holder
+from aigateway.audit.old_journals import UnreadableFile, decoded
+from aigateway.audit.opened import Opened
+from aigateway.audit.segments import PATTERN
+
+__all__ = ["JournalState", "UnreadableFile", "inspect", "rejected", "rescued", "waiting"]
 
 _TIMES = ("started_at", "created_at", "ended_at")
-_WAITING = "SELECT seq, records FROM entries ORDER BY seq"
-_REJECTED = "SELECT seq, records, reason FROM rejected ORDER BY seq"
-_RECORD = re.compile(rb'\{"record_type":"')
-_LONGEST_RECORD = 1024 * 1024
-"""Bytes of one record that are looked at in a broken file."""
-
-
-class UnreadableFile(Exception):
-    """A file has nothing that can be read as a journal. The sentence says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class JournalState:
-    """A journal at one moment. What is not known because the file cannot be read is None."""
+    """A journal at one moment."""
 
     path: Path
     holder: int | None
     """The pid of the process that holds it; None when nobody does."""
     size: int
     """Bytes on disk."""
-    waiting: int | None = None
+    waiting: int
     """Entries that are to be shipped."""
-    oldest: datetime | None = None
+    oldest: datetime | None
     """When the first of them was made."""
-    unfinished: int | None = None
+    unfinished: int
     """Interceptions that have begun and not ended."""
-    rejected: int | None = None
+    rejected: int
     """Entries that were set aside, since the store refuses them."""
-    problem: str | None = None
-    """Why the file cannot be read."""
+    problem: str | None
+    """What is wrong with it."""
+
+
+@dataclass(slots=True)
+class _Summary:
+    """What is in the files of a journal."""
+
+    opened: Opened = field(default_factory=Opened)
+    last: int = 0
+    """The number of the last entry."""
+    shipped: int = 0
+    """The number of the last one that was shipped."""
+    damaged: int = 0
+    """Bytes that cannot be read."""
 
 
 def inspect(path: Path) -> JournalState:
     """Look at one journal."""
     held, size = holder(path), _size(path)
-    try:
-        with closing(_read_only(path)) as connection:
-            waiting = _one(connection, "SELECT coalesce(max(seq) - min(seq) + 1, 0) FROM entries")
-            first = connection.execute("SELECT records FROM entries ORDER BY seq LIMIT 1").fetchone()
-            unfinished = _one(connection, "SELECT count(*) FROM open")
-            rejected = _one(connection, "SELECT count(*) FROM rejected")
-    except sqlite3.Error as error:
-        return JournalState(path, held, size, problem=str(error))
-    return JournalState(path, held, size, waiting, _time_of(first), unfinished, rejected)
+    found = _summary(path)
+    first = next(_waiting(path, found.shipped), None)
+    problem = f"{found.damaged} bytes cannot be read" if found.damaged and held is None else None
+    if path.with_suffix(old_journals.SUFFIX).exists():
+        problem = "it is of a version before, and is taken over when it is shipped"
+    return JournalState(
+        path=path,
+        holder=held,
+        size=size,
+        waiting=found.last - first.seq + 1 if first else 0,
+        oldest=_time_of(first.payload) if first else None,
+        unfinished=len(found.opened.ids),
+        rejected=sum(1 for _ in refused.lines(path)),
+        problem=problem,
+    )
 
 
 def waiting(path: Path) -> Iterator[dict[str, Any]]:
-    """The entries that wait, in order: `journal`, `seq` and `records`.
-
-    Raises:
-        UnreadableFile: SQLite cannot read the file; `rescued` may.
-
-    """
-    yield from _rows(path, _WAITING)
+    """The entries that wait, in order: `journal`, `seq` and `records`."""
+    for entry in _waiting(path, _summary(path).shipped):
+        yield {"journal": path.name, "seq": entry.seq, "records": decoded(entry.payload)}
+    yield from _of_old(path, old_journals.WAITING)
 
 
 def rejected(path: Path) -> Iterator[dict[str, Any]]:
-    """The entries that were set aside, with the `reason`.
-
-    Raises:
-        UnreadableFile: SQLite cannot read the file.
-
-    """
-    yield from _rows(path, _REJECTED)
+    """The entries that were set aside, with the `reason`."""
+    for line in refused.lines(path):
+        yield {"journal": path.name, **line}
+    yield from _of_old(path, old_journals.REJECTED)
 
 
 def rescued(path: Path) -> Iterator[dict[str, Any]]:
-    """Everything in a journal or what was one, waiting and rejected, as much as can be read.
+    """Everything in a file of a journal or what was one, as much as can be read, shipped or not.
 
     Raises:
         UnreadableFile: that is nothing.
 
     """
-    found = 0
-    problem: UnreadableFile | None = None
-    for query in (_WAITING, _REJECTED):
-        seen: set[int] = set()
-        for order in ("", " DESC"):
-            try:
-                for row in _rows(path, query + order):
-                    if row["seq"] in seen:
-                        break
-                    seen.add(row["seq"])
-                    yield row
-                break
-            except UnreadableFile as error:
-                problem = error
-        found += len(seen)
-    if problem is None:
-        return
-    for record in _torn(path):
-        found += 1
-        yield {"journal": path.name, "found": "in a broken file, perhaps shipped before", "records": [record]}
-    if not found:
-        raise problem
+    entries = [found for found in frames(path.read_bytes()) if isinstance(found, Frame)]
+    if not entries:
+        yield from old_journals.rescued(path)
+    for entry in entries:
+        if entry.kind == Kind.ENTRY:
+            yield {"journal": path.name, "seq": entry.seq, "records": decoded(entry.payload)}
 
 
-def _rows(path: Path, query: str) -> Iterator[dict[str, Any]]:
-    try:
-        with closing(_read_only(path)) as connection:
-            for seq, records, *reason in connection.execute(query):
-                row: dict[str, Any] = {"journal": path.name, "seq": seq}
-                if reason:
-                    row["reason"] = reason[0]
-                yield row | {"records": _decoded(records)}
-    except sqlite3.Error as error:
-        raise UnreadableFile(f"{path}: {error}") from error
+def _of_old(path: Path, query: str) -> Iterator[dict[str, Any]]:
+    old = path.with_suffix(old_journals.SUFFIX)
+    return old_journals.rows(old, query) if old.exists() else iter(())
 
 
-def _decoded(records: bytes) -> Any:
-    try:
-        return json.loads(records)
-    except (ValueError, RecursionError):
-        return records.decode("utf-8", "replace")
+def _summary(path: Path) -> _Summary:
+    summary = _Summary()
+    for found in _frames(path):
+        if isinstance(found, Damage):
+            summary.damaged += found.end - found.at
+        elif found.kind == Kind.ENTRY:
+            summary.last = found.seq
+            summary.opened.note_encoded(found.payload)
+        elif found.kind == Kind.OPEN:
+            summary.opened.take_over(found.payload)
+        else:
+            summary.shipped = max(summary.shipped, found.seq)
+    return summary
 
 
-def _torn(path: Path) -> Iterator[dict[str, Any]]:
-    """Records that stand whole in the bytes of a file or of its log, each once."""
-    decoder = json.JSONDecoder()
-    seen: set[str] = set()
-    for part in (path, path.with_name(f"{path.name}-wal")):
-        for text in _beginnings(part):
-            try:
-                record, end = decoder.raw_decode(text)
-            except (ValueError, RecursionError):
-                continue
-            if text[:end] not in seen:
-                seen.add(text[:end])
-                yield record
+def _waiting(path: Path, shipped: int) -> Iterator[Frame]:
+    set_aside = {line["seq"] for line in refused.lines(path)}
+    for found in _frames(path):
+        if isinstance(found, Damage) or found.kind != Kind.ENTRY:
+            continue
+        if found.seq > shipped and found.seq not in set_aside:
+            yield found
 
 
-def _beginnings(part: Path) -> Iterator[str]:
-    """What stands where a record begins, and some more."""
-    if not part.exists() or not part.stat().st_size:
-        return
-    with part.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        for match in _RECORD.finditer(data):
-            yield data[match.start() : match.start() + _LONGEST_RECORD].decode("utf-8", "replace")
-
-
-def _read_only(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)
-
-
-def _one(connection: sqlite3.Connection, query: str) -> int:
-    (value,) = connection.execute(query).fetchone()
-    return int(value)
+def _frames(path: Path) -> Iterator[Frame | Damage]:
+    for file in sorted(path.glob(PATTERN)):
+        with suppress(FileNotFoundError):  # It has been shipped meanwhile.
+            yield from frames(file.read_bytes())
 
 
 def _size(path: Path) -> int:
-    parts = (path, path.with_name(f"{path.name}-wal"))
-    return sum(part.stat().st_size for part in parts if part.exists())
+    old = (path.with_name(path.name + old_journals.SUFFIX + part) for part in old_journals.PARTS)
+    return sum(part.stat().st_size for part in chain(path.glob("*"), old) if part.exists())
 
 
-def _time_of(first: tuple[bytes] | None) -> datetime | None:
-    if first is None:
-        return None
-    records = _decoded(first[0])
+def _time_of(body: bytes) -> datetime | None:
+    records = decoded(body)
     record = records[0] if isinstance(records, list) and records else {}
     times = [record[name] for name in _TIMES if isinstance(record.get(name), str)]
     try:

@@ -1,33 +1,43 @@
 """The journal: rows are durably on local disk before a client sees what they speak of.
 
-One SQLite file in WAL mode and one writer thread. Everything that waits goes into one transaction (*group commit*), so
-that a busy gateway pays one commit for many requests. A commit survives the end of the process, however it ends; after
-a power failure the last moments may be missing, since waiting for the platter on every request would be felt.
+Append-only files, written by the event loop itself: handing a row to another thread and hearing of it costs many times
+what the write costs. A write survives the end of the process, however it ends; after a power failure the last moments
+may be missing, since waiting for the platter on every request would be felt.
 
-    entries   what is still to be shipped, in order of arrival
-    rejected  entries that the store will never take, set aside for a person to look at
-    open      the interceptions that have begun and not ended: what is left here after a crash was interrupted
+What waits to be shipped is held in memory as well, up to a limit, so that it is read from the disk only when the store
+was away or a process died.
 """
 
 from __future__ import annotations
 
 import asyncio
-import queue
-import sqlite3
-import threading
+import time
+from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
-from aigateway.audit.journal_file import JournalFile
+from aigateway.audit import rejected
+from aigateway.audit.frames import Kind, frame
+from aigateway.audit.opened import Opened
+from aigateway.audit.segments import Place, Segments
 from aigateway.store.records import AnyRecord, InterceptionEnd, InterceptionStart
 from aigateway.telemetry.logging import get_logger
 
 _LATE_SECONDS = 1.0
 """How often ends that could not be written are tried again."""
+_LOOK_SECONDS = 0.05
+"""How often it is looked whether somebody removed the files: asking costs as much as a write."""
+_SLOW_SECONDS = 0.25
+"""A write that takes longer is told in the log: nobody is served meanwhile."""
 _LARGEST_BATCH = 8 * 1024 * 1024
+_MOST_HELD = 4000
+"""Entries in memory."""
+_READ_AT_ONCE = 200
+"""Entries that are read from the disk before anybody else gets a turn."""
 
 _log = get_logger("audit.journal")
 
@@ -44,25 +54,16 @@ class Entry(NamedTuple):
     """One append, as it waits to be shipped."""
 
     seq: int
-    records: list[AnyRecord]
-
-
-class _Work(NamedTuple):
-    """What the writer thread is asked to do, and the future that waits for it."""
-
-    execute: Callable[[sqlite3.Connection], Any]
-    done: asyncio.Future[Any]
-    announces: bool = False
-    """Whether it brings new entries, which the shipper waits for."""
-    ends: str | None = None
-    """The interception that it ends."""
+    records: Sequence[AnyRecord]
+    size: int
+    """Bytes on disk."""
 
 
 class Journal:
     """Append-only rows on local disk; made for one event loop, which must be the one that calls `open`."""
 
     def __init__(self, path: Path, *, max_size: int | None = None, hold: Callable[[], object] = lambda: None) -> None:
-        """Take the file, the bytes that it may grow to, and what makes sure that the file is this process's.
+        """Take the folder, the bytes that may wait in it, and what makes sure that the folder is this process's.
 
         At its largest size it takes no new interceptions until rows were shipped. The ends of those that are on record
         are taken all the same, so it grows a little beyond.
@@ -70,242 +71,284 @@ class Journal:
         self.path = path
         self._max_size = max_size
         self._hold = hold
-        self._full = False
-        self._late: list[_Work] = []
+        self._files: Segments | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._queue: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
-        self._thread: threading.Thread | None = None
-        self._failure: str | None = None
+        self._opened = Opened()
+        self._last = 0
+        self._shipped = 0
+        self._bytes = 0
+        self._held: deque[Entry] = deque()
+        self._held_bytes = 0
+        self._unread: Place | None = None
+        """Where the entries are that wait and are not held; None when all are."""
+        self._set_aside: set[int] = set()
+        self._late: list[Sequence[AnyRecord]] = []
+        self._looked = 0.0
+        self.failure: str | None = None
+        """Why the last write failed; None when it succeeded."""
         self.unrecorded = 0
         """Requests served without a record: none, since none is served that the journal does not keep."""
         self.failures = 0
-        """Commits that failed since the start."""
+        """Writes that failed since the start."""
+        self.slowest_write = 0.0
+        """Seconds; the reader sets it back."""
         self.appended = asyncio.Event()
-        """Set after every commit of new entries; the shipper clears it."""
+        """Set after every new entry; the shipper clears it."""
 
     async def open(self) -> None:
-        """Create or open the file (mode 0600).
+        """Create or open the folder (mode 0700), and see what is in it.
 
         Raises:
-            JournalUnavailable: the file cannot be made, opened or written.
+            JournalUnavailable: the folder cannot be made, opened or written.
 
         """
         self._loop = asyncio.get_running_loop()
-        opened: asyncio.Future[None] = self._loop.create_future()
-        self._thread = threading.Thread(target=self._write_forever, args=(opened,), name="journal", daemon=True)
-        self._thread.start()
-        await opened
+        self._kept: asyncio.Future[None] = self._loop.create_future()
+        self._kept.set_result(None)
+        try:
+            self._files = Segments(self.path, hold=self._hold, head=self._head)
+            await asyncio.to_thread(self._recover, self._files)
+        except OSError as error:
+            self._files = None
+            raise JournalUnavailable(f"cannot open {self.path}: {error.strerror}") from error
 
     async def close(self) -> None:
-        """Write what waits, then close the file."""
-        if self._thread is None:
+        """Close the files; they are removed when they have nothing left to tell."""
+        if self._files is None:
             return
-        self._queue.put(None)
-        await asyncio.to_thread(self._thread.join)
-        self._thread = None
-
-    @property
-    def failure(self) -> str | None:
-        """Why the last write failed; None when it succeeded."""
-        return self._failure
+        files, self._files = self._files, None
+        files.close(keep=bool(self._last > self._shipped or self._opened.ids))
 
     def append(self, records: Sequence[AnyRecord]) -> asyncio.Future[None]:
-        """Keep the rows of one interception, all or none; the future is done once they are committed.
+        """Keep the rows of one interception, all or none; the future is done, since they are on disk already.
 
         The future raises `JournalUnavailable` when they could not be written. Those that end an interception which is
         on record are written all the same as soon as that is possible, so that none stays open for ever.
         """
-        body = _encode(records)
-        begun = [(r.interception_id, r.started_at) for r in records if type(r) is InterceptionStart]
-        ended = [(r.interception_id,) for r in records if type(r) is InterceptionEnd]
-        ends = ended[0][0] if ended and not begun else None
-
-        def execute(connection: sqlite3.Connection) -> None:
-            if begun:
-                self._check_room()
-            connection.execute("INSERT INTO entries (records) VALUES (?)", (body,))
-            if begun:
-                connection.executemany("INSERT OR IGNORE INTO open VALUES (?, ?)", begun)
-            if ended:
-                connection.executemany("DELETE FROM open WHERE interception_id = ?", ended)
-
-        return self._submit(execute, announces=True, ends=ends)
+        try:
+            self._append(records)
+        except JournalUnavailable as error:
+            if self._files is not None and self._ends_what_is_open(records):
+                self._write_later(records)
+            return self._failed(error)
+        return self._kept
 
     async def entries(self, limit: int) -> list[Entry]:
         """The oldest entries in order of arrival, at most `limit`, and not many more than eight megabytes of them.
 
         An entry that cannot be read is set aside on the way.
         """
-
-        def execute(connection: sqlite3.Connection) -> list[tuple[int, bytes]]:
-            rows: list[tuple[int, bytes]] = []
-            size = 0
-            for seq, body in connection.execute("SELECT seq, records FROM entries ORDER BY seq LIMIT ?", (limit,)):
-                rows.append((seq, body))
-                size += len(body)
-                if size > _LARGEST_BATCH:
-                    break
-            return rows
-
-        entries: list[Entry] = []
-        for seq, body in await self._submit(execute):
-            try:
-                entries.append(Entry(seq, decode(body)))
-            except msgspec.DecodeError as error:
-                await self.reject(seq, f"cannot be read: {error}")
-                _log.error("an entry of the journal cannot be read and was set aside in it", seq=seq, error=str(error))
-        return entries
+        files = self._open_files()
+        while self._unread is not None and not self._held_enough(limit):
+            self._read_on(files, self._unread, min(limit - len(self._held), _READ_AT_ONCE))
+            await asyncio.sleep(0)
+        found: list[Entry] = []
+        size = 0
+        for entry in self._held:
+            if len(found) == limit or size > _LARGEST_BATCH:
+                break
+            if entry.seq not in self._set_aside:
+                found.append(entry)
+                size += entry.size
+        if not found and self._unread is None and self._last > self._shipped:
+            await self.discard(self._last)  # All that waited was set aside.
+        return found
 
     async def discard(self, up_to: int) -> None:
         """Forget the entries that have been shipped: all with `seq <= up_to`."""
-        await self._submit(lambda connection: connection.execute("DELETE FROM entries WHERE seq <= ?", (up_to,)))
+        files = self._open_files()
+        while self._held and self._held[0].seq <= up_to:
+            self._let_go(self._held.popleft())
+        self._shipped = max(self._shipped, up_to)
+        self._set_aside = {seq for seq in self._set_aside if seq > up_to}
+        with suppress(JournalUnavailable):
+            # Where it cannot be written, entries are shipped again after a crash, which changes nothing.
+            self._write(frame(Kind.SHIPPED, self._shipped, b""), 0)
+        with suppress(OSError):
+            files.forget(self._shipped)
 
     async def reject(self, seq: int, reason: str) -> None:
         """Set one entry aside: it stays on disk, and the entries behind it can be shipped."""
-
-        def execute(connection: sqlite3.Connection) -> None:
-            # Deleted first, so that a disk that is full has room for it.
-            removed = connection.execute("DELETE FROM entries WHERE seq = ? RETURNING records", (seq,)).fetchall()
-            connection.executemany(
-                "INSERT OR REPLACE INTO rejected VALUES (?, ?, ?)", [(seq, *r, reason) for r in removed]
-            )
-
-        await self._submit(execute)
+        body = next((_encode(entry.records) for entry in self._held if entry.seq == seq), b"null")
+        self._keep_rejected(seq, reason, body)
+        if self._held and self._held[0].seq == seq:
+            await self.discard(seq)
 
     async def rejected(self) -> int:
         """How many entries were set aside and wait for a person to look at them."""
-        (count,) = await self._submit(lambda connection: connection.execute("SELECT count(*) FROM rejected").fetchone())
-        return int(count)
+        return sum(1 for _ in rejected.lines(self.path))
 
     async def unfinished(self) -> list[tuple[str, str]]:
         """Interceptions that have begun and not ended: `(interception id, started_at)`."""
-        statement = "SELECT interception_id, started_at FROM open ORDER BY started_at"
-        rows: list[tuple[str, str]] = await self._submit(lambda connection: connection.execute(statement).fetchall())
-        return rows
+        return sorted(self._opened.ids.items(), key=lambda one: one[1])
 
     async def backlog(self) -> int:
-        """How many entries wait to be shipped, those included that were just set aside among them.
-
-        It looks at the ends only: counting millions of rows would hold up whoever waits for a commit.
-        """
-        statement = "SELECT coalesce((SELECT max(seq) FROM entries) - (SELECT min(seq) FROM entries) + 1, 0)"
-        (count,) = await self._submit(lambda connection: connection.execute(statement).fetchone())
-        return int(count)
+        """How many entries wait to be shipped, those included that were just set aside among them."""
+        return self._last - self._shipped
 
     async def check_writable(self) -> None:
-        """Write and commit.
+        """Write.
 
         Raises:
             JournalUnavailable: the journal cannot be written, or takes nothing new.
 
         """
+        self._check_room()
+        self._write(frame(Kind.SHIPPED, self._shipped, b""), 0)
 
-        def execute(connection: sqlite3.Connection) -> None:
+    def _append(self, records: Sequence[AnyRecord]) -> None:
+        begins = type(records[0]) is InterceptionStart
+        if begins:
             self._check_room()
-            connection.execute("PRAGMA user_version = 1")
+        seq = self._last + 1
+        data = frame(Kind.ENTRY, seq, _encode(records))
+        place = self._write(data, seq)
+        self._last = seq
+        self._opened.note(records)
+        entry = Entry(seq, records, len(data))
+        self._bytes += entry.size
+        if self._unread is None:
+            if self._held_enough(_MOST_HELD):
+                self._unread = place
+            else:
+                self._hold_on_to(entry)
+        self.appended.set()
 
-        await self._submit(execute)
+    def _write(self, data: bytes, seq: int) -> Place:
+        """Write a frame.
 
-    def _submit(
-        self, execute: Callable[[sqlite3.Connection], Any], *, announces: bool = False, ends: str | None = None
-    ) -> asyncio.Future[Any]:
-        if self._loop is None:
-            raise RuntimeError("the journal is not open")
-        done: asyncio.Future[Any] = self._loop.create_future()
-        if self._thread is None:
-            done.set_exception(JournalUnavailable("the journal is closed"))
-        else:
-            self._queue.put(_Work(execute, done, announces, ends))
-        return done
+        Raises:
+            JournalUnavailable: that failed.
 
-    # --- the writer thread ---
-
-    def _write_forever(self, opened: asyncio.Future[None]) -> None:
+        """
+        files = self._open_files()
+        began = time.monotonic()
         try:
-            file = JournalFile(self.path, self._hold)
-        except (sqlite3.Error, OSError) as error:
-            self._tell([(_Work(_nothing, opened), JournalUnavailable(f"cannot open {self.path}: {error}"))])
-            return
-        self._tell([(_Work(_nothing, opened), None)])
-        try:
-            while self._write_batch(file):
-                pass
-        finally:
-            file.close()
+            if began - self._looked >= _LOOK_SECONDS:
+                self._looked = began
+                files.restore()
+            place = files.append(data, seq)
+        except OSError as error:
+            self.failure = error.strerror or str(error)
+            self.failures += 1
+            raise JournalUnavailable(f"cannot write {self.path.name}: {self.failure}") from error
+        self.failure = None
+        took = time.monotonic() - began
+        if took > self.slowest_write:
+            self.slowest_write = took
+            if took > _SLOW_SECONDS:
+                _log.warning("a write to the journal was slow, and held up everybody", seconds=round(took, 3))
+        return place
+
+    def _open_files(self) -> Segments:
+        if self._files is None:
+            raise JournalUnavailable("the journal is closed")
+        return self._files
+
+    def _failed(self, error: JournalUnavailable) -> asyncio.Future[None]:
+        failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        failed.set_exception(error)
+        return failed
 
     def _check_room(self) -> None:
-        if self._full:
+        if self._max_size is not None and self._bytes >= self._max_size:
             raise JournalUnavailable(
-                "it is at its largest size (--ai-gateway-journal-max-size), for the database is away"
+                f"cannot write {self.path.name}: it is at its largest size (--ai-gateway-journal-max-size), "
+                "for the database is away"
             )
 
-    def _write_batch(self, file: JournalFile) -> bool:
-        """Commit everything that waits as one transaction; False once the journal is to be closed."""
-        batch: list[_Work] = []
-        try:
-            work = self._queue.get(timeout=_LATE_SECONDS if self._late else None)
-            while work is not None:
-                batch.append(work)
-                work = self._queue.get_nowait()
-        except queue.Empty:
-            closing = False
+    # --- what is in memory ---
+
+    def _held_enough(self, most: int) -> bool:
+        return len(self._held) >= most or self._held_bytes > _LARGEST_BATCH
+
+    def _hold_on_to(self, entry: Entry) -> None:
+        self._held.append(entry)
+        self._held_bytes += entry.size
+
+    def _let_go(self, entry: Entry) -> None:
+        self._held_bytes -= entry.size
+        self._bytes -= entry.size
+
+    # --- what is on disk ---
+
+    def _head(self) -> bytes:
+        """What each file begins with, so that the ones before it can be removed."""
+        return frame(Kind.OPEN, self._last, self._opened.encoded()) + frame(Kind.SHIPPED, self._shipped, b"")
+
+    def _recover(self, files: Segments) -> None:
+        """See what a process before this one has left."""
+        sizes: deque[tuple[int, int]] = deque()
+        for _, found in files.read(files.beginning):
+            if found.kind == Kind.ENTRY:
+                self._opened.note_encoded(found.payload)
+                sizes.append((found.seq, found.size))
+            elif found.kind == Kind.OPEN:
+                self._opened.take_over(found.payload)
+            elif found.kind == Kind.SHIPPED:
+                self._shipped = max(self._shipped, found.seq)
+            if found.kind != Kind.SHIPPED:
+                self._last = max(self._last, found.seq)
+            while sizes and sizes[0][0] <= self._shipped:
+                sizes.popleft()
+        set_aside = {line["seq"] for line in rejected.lines(self.path)}
+        self._last = max(self._last, self._shipped, *set_aside)
+        self._bytes = sum(size for _, size in sizes)
+        self._set_aside = {seq for seq in set_aside if seq > self._shipped}
+        self._unread = files.beginning if sizes else None
+        if not sizes:
+            self._shipped = self._last
+
+    def _read_on(self, files: Segments, place: Place, most: int) -> None:
+        """Take up to `most` entries from the disk into memory."""
+        for behind, found in files.read(place):
+            place = behind
+            if found.kind == Kind.ENTRY and found.seq > self._shipped:
+                self._take_up(found.seq, found.payload, found.size)
+                most -= 1
+            if most <= 0 or self._held_bytes > _LARGEST_BATCH:
+                break
         else:
-            closing = True
-        if batch:
-            self._tell(self._commit(file, batch))
-        if self._late and (self._failure is None or not batch):
-            late, self._late = self._late, []
-            self._tell(self._commit(file, late))
-        return not closing
+            self._unread = None
+            return
+        self._unread = place
 
-    def _commit(self, file: JournalFile, batch: list[_Work]) -> list[tuple[_Work, Any]]:
+    def _take_up(self, seq: int, body: bytes, size: int) -> None:
+        if seq in self._set_aside:
+            self._bytes -= size
+            return
         try:
-            file.restore()
-            connection = file.connection
-            connection.execute("BEGIN IMMEDIATE")
-            self._full = self._max_size is not None and file.size >= self._max_size
-            outcomes = [(work, work.execute(connection)) for work in batch]
-            connection.execute("COMMIT")
-        except Exception as error:  # noqa: BLE001 - whoever waits must be told, and the thread must live on
-            if file.connection.in_transaction:
-                file.connection.execute("ROLLBACK")
-            if len(batch) > 1:
-                # One that cannot be done must not fail the others: the shipper's clearing up above all.
-                return [outcome for work in batch for outcome in self._commit(file, [work])]
-            self._failure = str(error)
-            self.failures += 1
-            reason = JournalUnavailable(f"cannot write {self.path.name}: {error}")
-            self._late += [work for work in batch if work.ends and _is_open(file.connection, work.ends)]
-            return [(work, reason) for work in batch]
-        self._failure = None
-        return outcomes
+            self._hold_on_to(Entry(seq, decode(body), size))
+        except msgspec.DecodeError as error:
+            self._bytes -= size
+            self._keep_rejected(seq, f"cannot be read: {error}", body)
+            _log.error("an entry of the journal cannot be read and was set aside in it", seq=seq, error=str(error))
 
-    def _tell(self, outcomes: list[tuple[_Work, Any]]) -> None:
-        """Hand results back to the event loop, all in one wake-up."""
-        if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._resolve, outcomes)
+    def _keep_rejected(self, seq: int, reason: str, body: bytes) -> None:
+        try:
+            rejected.add(self.path, seq, reason, body)
+        except OSError as error:
+            raise JournalUnavailable(f"cannot write {self.path.name}: {error.strerror}") from error
+        self._set_aside.add(seq)
 
-    def _resolve(self, outcomes: list[tuple[_Work, Any]]) -> None:
-        for work, outcome in outcomes:
-            failed = isinstance(outcome, JournalUnavailable)
-            if work.announces and not failed:
-                self.appended.set()
-            if work.done.done():
-                continue
-            if failed:
-                work.done.set_exception(outcome)
-            else:
-                work.done.set_result(outcome)
+    # --- ends that could not be written ---
 
+    def _ends_what_is_open(self, records: Sequence[AnyRecord]) -> bool:
+        last = records[-1]
+        return type(last) is InterceptionEnd and last.interception_id in self._opened.ids
 
-def _nothing(_connection: sqlite3.Connection) -> None:
-    """The work of opening: it is done already."""
+    def _write_later(self, records: Sequence[AnyRecord]) -> None:
+        self._late.append(records)
+        if len(self._late) == 1 and self._loop is not None:
+            self._loop.call_later(_LATE_SECONDS, self._write_late)
 
-
-def _is_open(connection: sqlite3.Connection, interception_id: str) -> bool:
-    """Whether an interception is on record and has not ended; no when that cannot be read."""
-    try:
-        found = connection.execute("SELECT 1 FROM open WHERE interception_id = ?", (interception_id,)).fetchone()
-    except sqlite3.Error:
-        return False
-    return found is not None
+    def _write_late(self) -> None:
+        late, self._late = self._late, []
+        for number, records in enumerate(late):
+            try:
+                self._append(records)
+            except JournalUnavailable:
+                if self._files is not None:
+                    for again in late[number:]:
+                        self._write_later(again)
+                return

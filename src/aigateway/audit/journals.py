@@ -1,11 +1,10 @@
-"""The folder of journals: one file for each process, so that no two wait for each other, and none is left behind.
+"""The folder of journals: one for each process, so that no two wait for each other, and none is left behind.
 
-    0.sqlite3   the rows
-    0.lock      held by the process that writes them, for as long as it lives, and holding its pid
+    0/        the files of a journal (`audit.segments`), and what the store refused of it (`audit.rejected`)
+    0.lock    held by the process that writes them, for as long as it lives, and holding its pid
 
 A process takes the first journal that nobody holds, or makes one. What a process that died left is adopted: by the
-next process that starts, or by a living one on the same host. A file that SQLite cannot read is set aside under
-another name, loudly, and never deleted.
+next process that starts, or by a living one on the same host.
 """
 
 from __future__ import annotations
@@ -13,19 +12,15 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import sqlite3
+import shutil
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
+from aigateway.audit import old_journals
 from aigateway.audit.journal import JournalUnavailable
-from aigateway.audit.journal_file import PARTS
-from aigateway.telemetry.logging import get_logger
 
 _MOST_JOURNALS = 1024
-_log = get_logger("audit.journals")
 
 
 @dataclass(slots=True)
@@ -58,9 +53,22 @@ class Claim:
 
     def remove(self) -> None:
         """Delete a journal that has nothing left to tell, and let go of its name."""
-        for suffix in PARTS:
-            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+        shutil.rmtree(self.path, ignore_errors=True)
         self.release()
+
+    def convert(self) -> None:
+        """Take over what a version before has left under this name.
+
+        Raises:
+            JournalUnavailable: the files cannot be written.
+
+        """
+        old = _old(self.path)
+        try:
+            if old.exists():
+                old_journals.convert(old, self.path)
+        except OSError as error:
+            raise JournalUnavailable(f"cannot take over {old}: {error.strerror}") from error
 
 
 class Journals:
@@ -70,7 +78,7 @@ class Journals:
         self.folder = folder
 
     def claim(self) -> Claim:
-        """The first journal that nobody holds, be it old or new; a broken one is set aside first.
+        """The first journal that nobody holds, be it old or new; those of a version before are left to be adopted.
 
         Raises:
             JournalUnavailable: the folder cannot be made or written.
@@ -79,7 +87,8 @@ class Journals:
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             for number in range(_MOST_JOURNALS):
-                if claim := self._try(self.folder / f"{number}.sqlite3"):
+                path = self.folder / str(number)
+                if not _old(path).exists() and (claim := _try(path)):
                     return claim
         except OSError as error:
             raise JournalUnavailable(f"cannot use {self.folder}: {error.strerror}") from error
@@ -88,37 +97,28 @@ class Journals:
     def orphans(self) -> Iterator[Claim]:
         """Each journal that nobody holds, held now: what a process that died has left."""
         for path in self.paths():
-            if claim := self._try(path):
+            if claim := _try(path):
                 yield claim
 
     def paths(self) -> list[Path]:
         """Every journal, held or not."""
-        return sorted(path for path in self.folder.glob("*.sqlite3") if path.stem.isdecimal())
+        found = {path.with_suffix("") for path in self.folder.glob(f"*{old_journals.SUFFIX}")}
+        found |= {path for path in self.folder.glob("*") if path.is_dir()}
+        return sorted((path for path in found if path.name.isdecimal()), key=lambda path: int(path.name))
 
     def broken(self) -> list[Path]:
         """What was set aside, for a person to look at."""
         return sorted(self.folder.glob("*.broken-*"))
 
-    def _try(self, path: Path) -> Claim | None:
-        lock = _lock(path)
-        if lock is None:
-            return None
-        if path.exists() and (reason := why_broken(path)):
-            self._set_aside(path, reason)
-        return Claim(path, lock)
 
-    def _set_aside(self, path: Path, reason: str) -> None:
-        mark = datetime.now(UTC).strftime("broken-%Y%m%dT%H%M%SZ")
-        for suffix in PARTS:
-            part = path.with_name(path.name + suffix)
-            if part.exists():
-                part.rename(path.with_name(f"{path.stem}.{mark}{suffix}"))
-        _log.error(
-            "a journal cannot be read and was set aside; records in it have not reached the database",
-            file=str(path.with_name(f"{path.stem}.{mark}")),
-            error=reason,
-            what_to_do="keep the file; 'aigateway journal export FILE' reads what can be read",
-        )
+def _try(path: Path) -> Claim | None:
+    lock = _lock(path)
+    return None if lock is None else Claim(path, lock)
+
+
+def _old(path: Path) -> Path:
+    """Where the version before kept the journal of this name."""
+    return path.with_suffix(old_journals.SUFFIX)
 
 
 def _lock(path: Path) -> int | None:
@@ -151,13 +151,3 @@ def holder(path: Path) -> int | None:
     finally:
         os.close(lock)
     return None
-
-
-def why_broken(path: Path) -> str | None:
-    """What SQLite says is wrong with a file; None when it can be read."""
-    try:
-        with closing(sqlite3.connect(path)) as connection:
-            (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-    except sqlite3.DatabaseError as error:
-        return str(error)
-    return None if verdict == "ok" else str(verdict)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 
 from aigateway.audit import clock
@@ -13,7 +14,9 @@ from aigateway.telemetry.logging import get_logger
 
 _BATCH_ENTRIES = 500
 _GATHER_SECONDS = 0.05
-"""How long rows may wait for company: short enough to be seen within a second, long enough to make batches."""
+"""How long the first rows after a pause wait for company."""
+_APART_SECONDS = 0.4
+"""How far apart batches are that are not full: each has a price of its own, and rows are to be seen within a second."""
 _BACKOFF_SECONDS = (0.1, 0.2, 0.5, 1, 2, 5, 10)
 
 _log = get_logger("audit.shipper")
@@ -134,8 +137,14 @@ class Shipper:
                 _log.info("the store takes records again", failures=self._failures)
                 self._failures = 0
             if shipped < _BATCH_ENTRIES:
-                await self._journal.appended.wait()
-                await asyncio.sleep(_GATHER_SECONDS)
+                await self._gather()
+
+    async def _gather(self) -> None:
+        """Wait until there is something to ship, and for what may come with it."""
+        ended = time.monotonic()
+        if not await self._journal.backlog():
+            await self._journal.appended.wait()
+        await asyncio.sleep(max(_GATHER_SECONDS, ended + _APART_SECONDS - time.monotonic()))
 
     async def _back_off(self, error: Exception) -> None:
         delay = _BACKOFF_SECONDS[min(self._failures, len(_BACKOFF_SECONDS) - 1)]

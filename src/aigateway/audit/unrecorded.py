@@ -37,7 +37,11 @@ class LenientJournal:
         """Keep the rows of one interception if that is possible; the future never raises."""
         rows = [*self._held.pop(records[0].interception_id, ()), *records]
         settled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._journal.append(rows).add_done_callback(partial(self._settle, rows, settled))
+        committed = self._journal.append(rows)
+        if committed.done():
+            self._settle(rows, settled, committed)
+        else:
+            committed.add_done_callback(partial(self._settle, rows, settled))
         return settled
 
     async def check_writable(self) -> None:

@@ -140,7 +140,10 @@ class _Trace:
                     span.set_status(StatusCode.ERROR, "journal_unavailable")
                 span.end()
 
-        committed.add_done_callback(end)
+        if committed.done():
+            end(committed)
+        else:
+            committed.add_done_callback(end)
 
     def _child(self, name: str, parent: Span | None = None, *, since_ns: int | None = None) -> Span:
         context = self._inside if parent is None else set_span_in_context(parent, _OUTSIDE)

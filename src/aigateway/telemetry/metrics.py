@@ -109,6 +109,9 @@ class Metrics(Events):
         self._left_behind = self._gauge(
             "journals_left_behind", "Journals of processes that died which could not be shipped whole yet.", ()
         )
+        self.journal_slowest_write = self._gauge(
+            "journal_slowest_write_seconds", "The slowest write to the journal since the last look.", ()
+        )
         self._provider_info = self._gauge(
             "provider_info",
             "1 for each provider; the status is enabled, disabled or error.",
@@ -251,7 +254,7 @@ class _ReadAtScrape(Collector):
     def collect(self) -> Iterable[Metric]:
         read = self._readings
         for name, text, value in (
-            ("journal_failures", "Commits of the journal that failed.", read.journal_failures),
+            ("journal_failures", "Writes to the journal that failed.", read.journal_failures),
             ("ship_failures", "Attempts to move records to the store that failed.", read.ship_failures),
             ("records_rejected", "Journal entries set aside because the store refuses them.", read.records_rejected),
             ("unrecorded_requests", "Requests that were served and are not on record.", read.unrecorded_requests),

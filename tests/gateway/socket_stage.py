@@ -11,6 +11,7 @@ import uvicorn
 from aiohttp import WSMsgType, web
 
 from aigateway.app.asgi import Application
+from aigateway.app.http_protocol import HttpProtocol
 from aigateway.app.listener import Server, base_url, bind
 from aigateway.app.socket_protocol import SocketProtocol
 from aigateway.audit.recorder import Recorder
@@ -52,13 +53,15 @@ class SocketStage:
             idle_timeout=stage.idle_timeout,
             rate_limiter=stage.rate_limiter,
         )
-        application = Application(health=None, data_plane=stage.app, sockets=sockets, make_control_plane=None)
+        application = Application(health=None, data_plane=stage.app.serve, sockets=sockets, make_control_plane=None)
         config = uvicorn.Config(
             application,
+            http=HttpProtocol,
             ws=SocketProtocol,
             ws_max_size=stage.admitter.max_body_size,
             ws_per_message_deflate=False,
             lifespan="off",
+            proxy_headers=False,
             log_config=None,
             timeout_graceful_shutdown=20,
         )

@@ -13,6 +13,7 @@ from aigateway.audit.journal import Journal
 from aigateway.audit.recorder import Recorder
 from aigateway.gateway.admit import Admitter
 from aigateway.gateway.breakers import Breakers
+from aigateway.gateway.client import BodyTooLarge
 from aigateway.gateway.endpoint import Endpoint
 from aigateway.gateway.exchange import Exchange
 from aigateway.gateway.http1.transport import HttpTransport
@@ -73,30 +74,31 @@ class Answer:
 
 
 class Client:
-    """One request of a client."""
+    """One request of a client; see `aigateway.gateway.client`."""
 
     def __init__(self, app, method, path, headers, body, *, query=b"", on_piece=None):
         self.app = app
         self.answer = Answer()
-        self.gone = asyncio.Event()
+        self.gone = Gone()
         self.on_piece = on_piece
-        self.scope = {
-            "type": "http",
-            "method": method,
-            "path": path,
-            "raw_path": path.encode(),
-            "query_string": query,
-            "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
-        }
-        self.incoming = [{"type": "http.request", "body": body, "more_body": False}]
+        self.method = method
+        self.path = path
+        self.raw_path = path.encode()
+        self.query = query
+        self.headers = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+        self._body = body
+        self._written = []
 
-    async def receive(self):
-        if self.incoming:
-            return self.incoming.pop(0)
-        await self.gone.wait()
-        return {"type": "http.disconnect"}
+    async def body(self, most):
+        if len(self._body) > most:
+            raise BodyTooLarge
+        return self._body
+
+    def when_gone(self, tell):
+        self.gone.tell = tell
 
     async def send(self, message):
+        await self.drained()
         if self.gone.is_set():
             return
         if message["type"] == "http.response.start":
@@ -112,9 +114,39 @@ class Client:
                 await self.on_piece(self)
         self.answer.complete = not message.get("more_body", False)
 
+    def write(self, piece):
+        """Always slow, so that each piece is waited for."""
+        if piece:
+            self._written.append(piece)
+        return not self._written
+
+    def flush(self):
+        assert self.answer.started.is_set() or self.gone.is_set()
+
+    async def drained(self):
+        written, self._written = self._written, []
+        for piece in written:
+            await self.send({"type": "http.response.body", "body": piece, "more_body": True})
+
     async def run(self):
-        await self.app(self.scope, self.receive, self.send)
+        await self.app.serve(self)
         return self.answer
+
+
+class Gone:
+    """That the client is gone."""
+
+    def __init__(self):
+        self.tell = None
+        self._set = False
+
+    def is_set(self):
+        return self._set
+
+    def set(self):
+        self._set = True
+        if self.tell is not None:
+            self.tell()
 
 
 class Stage:

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from aigateway.app.health import Health
+from aigateway.app.http_cycle import Serves
 from aigateway.gateway.client_socket import ClientSocket
 from aigateway.gateway.refusal import Refusal
 from aigateway.gateway.route import is_data_plane, speaks
@@ -31,7 +32,7 @@ class Application:
         self,
         *,
         health: Health,
-        data_plane: Asgi | None,
+        data_plane: Serves | None,
         sockets: Asgi | None,
         make_control_plane: Callable[[], Asgi],
     ) -> None:
@@ -40,7 +41,8 @@ class Application:
         The control plane's framework takes half a second to import, so it is made by the first request for it.
         """
         self._health = health
-        self._data_plane = data_plane or _disabled
+        self.data_plane = data_plane
+        """Served by `HttpProtocol` itself."""
         self._sockets = sockets or _disabled_socket
         self._make_control_plane = make_control_plane
         self._control_plane: asyncio.Task[Asgi] | None = None
@@ -51,7 +53,7 @@ class Application:
         if scope["type"] == "websocket":
             await (self._sockets if is_data_plane(path) else _no_socket)(scope, receive, send)
         elif is_data_plane(path):
-            await self._data_plane(scope, receive, send)
+            await _disabled(scope, receive, send)
         elif path == "/healthz":
             await _answer(send, 200, _TEXT, b"ok\n")
         elif path == "/readyz":

@@ -14,6 +14,7 @@ from typing import Any
 
 import uvicorn
 
+from aigateway.app.http_protocol import HttpProtocol
 from aigateway.app.socket_protocol import SocketProtocol
 from aigateway.app.tls import Certificate
 from aigateway.settings.model import Address
@@ -161,7 +162,7 @@ class Listener:
     def _config(self) -> uvicorn.Config:
         return uvicorn.Config(
             self._app,
-            http="httptools",
+            http=HttpProtocol,
             ws=SocketProtocol,
             ws_max_size=self._largest_message,
             ws_ping_interval=_PING_SECONDS,

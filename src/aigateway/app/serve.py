@@ -136,7 +136,7 @@ async def _serve(
         )
         application = Application(
             health=health,
-            data_plane=services.endpoint if gateway.enabled else None,
+            data_plane=services.endpoint.serve if gateway.enabled else None,
             sockets=services.sockets if gateway.enabled else None,
             make_control_plane=lambda: control_plane(settings, effective, services),
         )

@@ -4,39 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from aigateway.gateway.admit import Admitter, too_large
+from aigateway.gateway.admit import too_large
+from aigateway.gateway.client import BodyTooLarge, Client
 from aigateway.gateway.refusal import Refusal, no_background
-from aigateway.gateway.request import Receive
 from aigateway.wire.encodings import DecodedTooLarge, Undecodable, decode_body
 from aigateway.wire.facts import ApiFormat, RequestFacts
 from aigateway.wire.request import MalformedBody, read_request
 
 
-class ClientGone(Exception):
-    """The client went away before its request was whole."""
-
-
-async def read(receive: Receive, admitter: Admitter) -> bytes:
+async def read(client: Client, most: int) -> bytes:
     """The whole body, as it was sent.
 
     Raises:
-        Refusal: 413 when it is over the limit.
+        Refusal: 413 when it is over so many bytes.
         ClientGone: the client went away.
 
     """
-    pieces: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] != "http.request":
-            raise ClientGone
-        piece = message.get("body", b"")
-        size += len(piece)
-        if size > admitter.max_body_size:
-            raise too_large(admitter.max_body_size)
-        pieces.append(piece)
-        if not message.get("more_body", False):
-            return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    try:
+        return await client.body(most)
+    except BodyTooLarge:
+        raise too_large(most) from None
 
 
 def view(api: ApiFormat, body: bytes, headers: Mapping[str, str], limit: int) -> RequestFacts:

@@ -1,23 +1,24 @@
-"""The data plane: a plain ASGI application that runs the steps of one request in order (architecture section 3)."""
+"""The data plane: runs the steps of one request in order."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from typing import Any
 
 from aigateway.gateway import route as routing
 from aigateway.gateway.admit import Admitter
 from aigateway.gateway.authenticate import Authenticates, authenticate
-from aigateway.gateway.body import ClientGone, read
+from aigateway.gateway.body import read
+from aigateway.gateway.client import Client, ClientGone, respond
 from aigateway.gateway.intercept import Intercepts
 from aigateway.gateway.passthrough import PassesThrough
 from aigateway.gateway.rate import RateLimiter
 from aigateway.gateway.refusal import Refusal, bug
-from aigateway.gateway.request import Receive, Request, Send, header_map
+from aigateway.gateway.request import Request, header_map
 from aigateway.providers.provider import Provider
 from aigateway.providers.routes import Intercepted, Local
 from aigateway.telemetry.logging import get_logger
+from aigateway.wire.facts import ApiFormat
 
 _log = get_logger("gateway")
 
@@ -44,36 +45,38 @@ class Endpoint:
         self._allow_byok = allow_byok
         self._rate_limiter = rate_limiter
 
-    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    async def serve(self, client: Client) -> None:
         """Serve one request."""
-        if routing.is_probe(scope["method"], scope["path"]):
-            await _respond(send, (200, [(b"content-length", b"0")], b""))
+        if routing.is_probe(client.method, client.path):
+            await respond(client, (200, [(b"content-length", b"0")], b""))
             return
-        api = routing.speaks(self._providers, scope["path"])
         try:
             with self._admitter.admit():
-                await self._serve(scope, receive, send)
+                await self._serve(client)
         except Refusal as refusal:
-            _log.debug("refused", status=refusal.status, reason=refusal.message, path=scope["path"])
-            await _respond(send, refusal.response(api))
+            _log.debug("refused", status=refusal.status, reason=refusal.message, path=client.path)
+            await respond(client, refusal.response(self._speaks(client)))
         except ClientGone:
-            _log.debug("a client went away before its request was whole", path=scope["path"])
+            _log.debug("a client went away before its request was whole", path=client.path)
         except Exception:  # noqa: BLE001 - a mistake of ours must not show the client a stack trace
-            _log.exception("a request failed in the gateway itself", path=scope["path"])
+            _log.exception("a request failed in the gateway itself", path=client.path)
             # Refused when the answer had begun; the server then closes the connection.
             with contextlib.suppress(RuntimeError):
-                await _respond(send, bug().response(api))
+                await respond(client, bug().response(self._speaks(client)))
 
-    async def _serve(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        method = scope["method"]
-        headers = header_map(scope["headers"])
-        allow_byok = self._allow_byok or routing.takes_logins_alone(self._providers, scope["path"])
+    def _speaks(self, client: Client) -> ApiFormat:
+        return routing.speaks(self._providers, client.path)
+
+    async def _serve(self, client: Client) -> None:
+        method = client.method
+        headers = header_map(client.headers)
+        allow_byok = self._allow_byok or routing.takes_logins_alone(self._providers, client.path)
         admission = await authenticate(self._authenticator, headers, allow_byok=allow_byok)
         if self._rate_limiter is not None:
             self._rate_limiter.check(admission.actor.api_key_id)
-        route = routing.find(self._providers, method, scope["raw_path"])
+        route = routing.find(self._providers, method, client.raw_path)
         if isinstance(route.kind, Local):
-            await _respond(send, _local(route.kind, method))
+            await respond(client, _local(route.kind, method))
             return
         _refuse_upgrade(headers)
         intercepted = isinstance(route.kind, Intercepted)
@@ -82,18 +85,18 @@ class Endpoint:
         self._admitter.check_announced_size(headers)
         request = Request(
             method=method,
-            query=scope["query_string"].decode("latin-1"),
+            query=client.query.decode("latin-1"),
             headers=headers,
-            raw_headers=scope["headers"],
-            body=await read(receive, self._admitter),
+            raw_headers=client.headers,
+            body=await read(client, self._admitter.max_body_size),
             route=route,
             actor=admission.actor,
             byok=admission.byok,
         )
         if isinstance(route.kind, Intercepted):
-            await self._interceptor.run(request, route.kind.api, receive, send)
+            await self._interceptor.run(request, route.kind.api, client)
         else:
-            await self._pass_through.run(request, receive, send)
+            await self._pass_through.run(request, client)
 
 
 def _refuse_upgrade(headers: Mapping[str, str]) -> None:
@@ -111,9 +114,3 @@ def _local(route: Local, method: str) -> tuple[int, list[tuple[bytes, bytes]], b
         raise Refusal(405, f"{method} is not allowed here, use GET.", headers=((b"allow", b"GET, HEAD"),))
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(route.body)).encode())]
     return 200, headers, b"" if method == "HEAD" else route.body
-
-
-async def _respond(send: Send, response: tuple[int, list[tuple[bytes, bytes]], bytes]) -> None:
-    status, headers, body = response
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body, "more_body": False})

@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
+from functools import partial
 
-from aigateway.gateway.request import Receive
+from aigateway.gateway.client import Client
 
 
 class Reason(StrEnum):
@@ -36,7 +37,7 @@ class Exchange:
         self._task = task
         self._reason: Reason | None = None
         self._armed = False
-        self._watcher: asyncio.Task[None] | None = None
+        self._client: Client | None = None
         self.when_stopping: Callable[[], None] | None = None
         """Is told when the gateway is told to stop; needed only by what does not end by itself."""
         self.when_over: Callable[[], None] | None = None
@@ -75,9 +76,10 @@ class Exchange:
     def _why(self) -> Reason | None:
         return self._reason
 
-    def watch_client(self, receive: Receive, when_gone: WhenGone | None = None) -> None:
+    def watch_client(self, client: Client, when_gone: WhenGone | None = None) -> None:
         """Break off when the client goes away, or do what else is wanted; to be called once its request is read."""
-        self._watcher = asyncio.create_task(self._wait_for_disconnect(receive, when_gone or Exchange.give_up))
+        self._client = client
+        client.when_gone(self.give_up if when_gone is None else partial(when_gone, self))
 
     def give_up(self) -> None:
         """Break off because the client is gone."""
@@ -85,14 +87,9 @@ class Exchange:
 
     def unwatch_client(self) -> None:
         """Stop watching: from here on the end of the connection means nothing."""
-        if self._watcher is not None:
-            self._watcher.cancel()
-            self._watcher = None
-
-    async def _wait_for_disconnect(self, receive: Receive, when_gone: WhenGone) -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
-        when_gone(self)
+        if self._client is not None:
+            self._client.when_gone(None)
+            self._client = None
 
 
 WhenGone = Callable[[Exchange], None]

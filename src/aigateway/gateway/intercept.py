@@ -10,6 +10,7 @@ from aigateway.audit.journal import JournalUnavailable
 from aigateway.audit.recorder import UNKNOWN_MODEL, Interception, Outcome, Records
 from aigateway.gateway.body import view
 from aigateway.gateway.breakers import Breakers
+from aigateway.gateway.client import Client
 from aigateway.gateway.credentials import credential_of
 from aigateway.gateway.edits import edit_for
 from aigateway.gateway.exchange import Exchange, Interrupted, Reason, WhenGone
@@ -20,7 +21,7 @@ from aigateway.gateway.inner.offering import Injected
 from aigateway.gateway.inner.reached import Call, Reached, readable, uncompressed
 from aigateway.gateway.refusal import INTERCEPTION_HEADER, Refusal, stopping
 from aigateway.gateway.relay import Relay, is_event_stream
-from aigateway.gateway.request import Receive, Request, Send
+from aigateway.gateway.request import Request
 from aigateway.gateway.subject import subject_of
 from aigateway.gateway.upstream import Upstream
 from aigateway.gateway.witness import CLIENT_GONE, Recording
@@ -40,7 +41,7 @@ _LEFT_UNANSWERED = Outcome(None, CLIENT_GONE, "The client went away before the p
 class Intercepts(Protocol):
     """Serves what is recorded: the interceptor, or another around it."""
 
-    async def run(self, request: Request, api: ApiFormat, receive: Receive, send: Send) -> None:
+    async def run(self, request: Request, api: ApiFormat, client: Client) -> None:
         """Serve one request."""
 
 
@@ -93,7 +94,7 @@ class Interceptor:
         self._when_client_gone = when_client_gone
         self._inner = inner
 
-    async def run(self, request: Request, api: ApiFormat, receive: Receive, send: Send) -> None:
+    async def run(self, request: Request, api: ApiFormat, client: Client) -> None:
         """Serve one request.
 
         Raises:
@@ -107,13 +108,13 @@ class Interceptor:
             injected = await self._inner.inject(request, api, facts) if self._inner is not None else None
             with self._in_flight.exchange() as exchange:
                 # A client that is gone needs no more calls: those requests are never read on for the record alone.
-                exchange.watch_client(receive, self._when_client_gone if injected is None else Exchange.give_up)
+                exchange.watch_client(client, self._when_client_gone if injected is None else Exchange.give_up)
                 try:
                     if injected is None or self._inner is None:
-                        await self._exchange(request, api, opened, exchange, send)
+                        await self._exchange(request, api, opened, exchange, client)
                     else:
                         turn = _Turn(request, api, facts, opened, injected, self._inner)
-                        await self._exchange_turn(turn, exchange, send)
+                        await self._exchange_turn(turn, exchange, client)
                 finally:
                     exchange.unwatch_client()
         except Refusal as refusal:
@@ -140,7 +141,7 @@ class Interceptor:
         return _Opened(interception, model, credential, edit, dumps)
 
     async def _exchange(
-        self, request: Request, api: ApiFormat, opened: _Opened, exchange: Exchange, send: Send
+        self, request: Request, api: ApiFormat, opened: _Opened, exchange: Exchange, client: Client
     ) -> None:
         interception, edit = opened.interception, opened.edit
         try:
@@ -151,9 +152,9 @@ class Interceptor:
                 interception.close(_LEFT_UNANSWERED, None)
                 return
             raise stopping() from None
-        await self._relay(api, opened, served, None if edit is None else edit.outgoing, exchange, send)
+        await self._relay(api, opened, served, None if edit is None else edit.outgoing, exchange, client)
 
-    async def _exchange_turn(self, turn: _Turn, exchange: Exchange, send: Send) -> None:
+    async def _exchange_turn(self, turn: _Turn, exchange: Exchange, client: Client) -> None:
         """An exchange with tools of the gateway's: of one answer or of several."""
         opened, call = turn.opened, self._call_of(turn)
         try:
@@ -165,7 +166,7 @@ class Interceptor:
                 return
             raise stopping() from None
         if not reached.tellable:
-            await self._relay(turn.api, opened, reached.served, reached.outgoing, exchange, send)
+            await self._relay(turn.api, opened, reached.served, reached.outgoing, exchange, client)
             return
         await turn.inner.tell(
             turn.request,
@@ -175,7 +176,7 @@ class Interceptor:
             interception=opened.interception,
             served_by=_other_credential(opened, reached.served),
             call=call,
-            send=send,
+            send=client.send,
             exchange=exchange,
             idle_timeout=self._upstream.idle_timeout,
         )
@@ -198,11 +199,11 @@ class Interceptor:
         served: Served,
         outgoing: Outgoing | None,
         exchange: Exchange,
-        send: Send,
+        client: Client,
     ) -> None:
         headers = [(INTERCEPTION_HEADER, opened.interception.id.encode())]
         recording = _recording(opened, api, served, exchange)
-        relay = Relay(served.answer, send, api, recording, outgoing)
+        relay = Relay(served.answer, client, api, recording, outgoing)
         await relay.run(exchange, headers, self._upstream.idle_timeout)
 
     async def _call(self, request: Request, opened: _Opened) -> Served:

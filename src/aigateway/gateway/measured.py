@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from aigateway.gateway.client import Client
 from aigateway.gateway.passthrough import PassesThrough
-from aigateway.gateway.request import Receive, Request, Send
+from aigateway.gateway.request import Request
 from aigateway.telemetry.labels import method_label
 from aigateway.telemetry.metrics import Metrics
 
@@ -15,9 +16,9 @@ class MeasuredPassThrough:
         self._inner = inner
         self._counter = metrics.passthrough
 
-    async def run(self, request: Request, receive: Receive, send: Send) -> None:
+    async def run(self, request: Request, client: Client) -> None:
         """Count, and serve."""
         provider = request.route.provider
         entry = provider.routes.entry(request.route.path)
         self._counter.labels(provider.name, entry, method_label(request.method)).inc()
-        await self._inner.run(request, receive, send)
+        await self._inner.run(request, client)

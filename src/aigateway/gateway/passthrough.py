@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Protocol
 
 from aigateway.audit.dumps.dumps import Dumps
+from aigateway.gateway.client import Client
 from aigateway.gateway.credentials import credential_of
 from aigateway.gateway.edits import edit_for
 from aigateway.gateway.exchange import Interrupted, Reason
 from aigateway.gateway.inflight import InFlight
 from aigateway.gateway.refusal import stopping
 from aigateway.gateway.relay import Relay
-from aigateway.gateway.request import Receive, Request, Send
+from aigateway.gateway.request import Request
 from aigateway.gateway.upstream import Upstream
 from aigateway.gateway.witness import Unrecorded
 from aigateway.providers.actor_headers import ActorHeaders
@@ -20,7 +21,7 @@ from aigateway.providers.actor_headers import ActorHeaders
 class PassesThrough(Protocol):
     """Serves what is not recorded: the relay below, or another around it."""
 
-    async def run(self, request: Request, receive: Receive, send: Send) -> None:
+    async def run(self, request: Request, client: Client) -> None:
         """Serve one request."""
 
 
@@ -35,7 +36,7 @@ class PassThrough:
         self._own_headers = actor_headers.withheld
         self._dumps = dumps
 
-    async def run(self, request: Request, receive: Receive, send: Send) -> None:
+    async def run(self, request: Request, client: Client) -> None:
         """Serve one request.
 
         Raises:
@@ -49,12 +50,12 @@ class PassThrough:
         if self._dumps is not None:
             dumps = self._dumps.passed_through(provider.name, provider.base_path + request.route.path)
         with self._in_flight.exchange() as exchange:
-            exchange.watch_client(receive)
+            exchange.watch_client(client)
             try:
                 with exchange.interruptible():
                     served = await self._upstream.call(request, credential, self._own_headers, dumps, edit)
                 relay = Relay(
-                    served.answer, send, provider.routes.speaks, Unrecorded(), None if edit is None else edit.outgoing
+                    served.answer, client, provider.routes.speaks, Unrecorded(), None if edit is None else edit.outgoing
                 )
                 await relay.run(exchange, [], self._upstream.idle_timeout)
             except Interrupted as interrupted:

@@ -5,10 +5,13 @@ Back-pressure goes both ways: `send` waits for a slow client, and while it waits
 
 from __future__ import annotations
 
+from asyncio import Future
+
 from aigateway.audit.journal import JournalUnavailable
+from aigateway.gateway.client import Client
 from aigateway.gateway.exchange import Exchange, IdleTimer, Interrupted, Reason
+from aigateway.gateway.flow import flow_of
 from aigateway.gateway.refusal import Refusal, stopping
-from aigateway.gateway.request import Send
 from aigateway.gateway.transport import Truncated
 from aigateway.gateway.witness import Witness
 from aigateway.providers.edit import Outgoing
@@ -34,14 +37,19 @@ class Relay:
     """One answer on its way."""
 
     def __init__(
-        self, answer: UpstreamAnswer, send: Send, api: ApiFormat, witness: Witness, outgoing: Outgoing | None = None
+        self, answer: UpstreamAnswer, client: Client, api: ApiFormat, witness: Witness, outgoing: Outgoing | None = None
     ) -> None:
         self._answer = answer
-        self._send = send
+        self._client = client
+        self._send = client.send
         self._api = api
         self._witness = witness
         self._outgoing = outgoing
         self._started = False
+        self._idle: IdleTimer | None = None
+        self._due: Future[None] | None = None
+        """What has to be on record before `_held` may go out."""
+        self._held = b""
 
     async def run(
         self, exchange: Exchange, extra_headers: list[tuple[bytes, bytes]], idle_timeout: float | None
@@ -52,10 +60,10 @@ class Relay:
             Refusal: nothing was sent yet, and the request cannot be put on record.
 
         """
-        idle = IdleTimer(exchange, idle_timeout)
         try:
             with exchange.interruptible():
-                whole = await self._copy(extra_headers, idle)
+                await self._begin(extra_headers)
+                whole = await self._copy(exchange, idle_timeout)
             exchange.unwatch_client()
             if whole:
                 await self._send({"type": "http.response.body", "body": b"", "more_body": False})
@@ -76,28 +84,53 @@ class Relay:
             await self._break_off("what the answer used cannot be put on record.")
         finally:
             exchange.unwatch_client()
-            idle.cancel()
+            if self._idle is not None:
+                self._idle.cancel()
             self._answer.close()
 
-    async def _copy(self, extra_headers: list[tuple[bytes, bytes]], idle: IdleTimer) -> bool:
+    async def _begin(self, extra_headers: list[tuple[bytes, bytes]]) -> None:
         await self._witness.begin()
         headers = to_client(self._answer.headers) + extra_headers
         self._started = True
         await self._send({"type": "http.response.start", "status": self._answer.status, "headers": headers})
-        read, witness, send, outgoing = self._answer.read, self._witness, self._send, self._outgoing
-        while piece := await read():
-            idle.touch()
-            await witness.piece(piece)
-            if outgoing is not None:
-                piece = outgoing.feed(piece)
-                if not piece:
-                    continue
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
-            idle.touch()
-        whole = await witness.end()
-        if whole and outgoing is not None and (rest := outgoing.end()):
-            await send({"type": "http.response.body", "body": rest, "more_body": True})
+
+    async def _copy(self, exchange: Exchange, idle_timeout: float | None) -> bool:
+        flow = flow_of(self._answer)
+        if not flow.whole:
+            self._idle = IdleTimer(exchange, idle_timeout)
+        if not flow.at_hand:
+            self._client.flush()
+        while not await flow.forward(self._take):
+            await self._catch_up()
+        whole = await self._witness.end()
+        if whole and self._outgoing is not None and (rest := self._outgoing.end()):
+            await self._send({"type": "http.response.body", "body": rest, "more_body": True})
         return whole
+
+    def _take(self, piece: bytes) -> bool:
+        """Hand a piece on; False where something has to be waited for first."""
+        if self._idle is not None:
+            self._idle.touch()
+        due = self._witness.piece(piece)
+        if due is None:
+            return self._hand_on(piece)
+        self._due, self._held = due, piece
+        return False
+
+    def _hand_on(self, piece: bytes) -> bool:
+        if self._outgoing is not None:
+            piece = self._outgoing.feed(piece)
+        return self._client.write(piece)
+
+    async def _catch_up(self) -> None:
+        """Wait for the record, and for the client."""
+        due, self._due = self._due, None
+        if due is not None:
+            await due
+            self._hand_on(self._held)
+        await self._client.drained()
+        if self._idle is not None:
+            self._idle.touch()
 
     async def _break_off(self, message: str) -> None:
         """Let the client know that this is no clean end: an error event where one can be read, else a cut connection.

@@ -22,10 +22,11 @@ from aigateway.audit.recorder import (
     Subject,
     typed_prompt,
 )
+from aigateway.gateway.client import Client
 from aigateway.gateway.intercept import Intercepts
 from aigateway.gateway.passthrough import PassesThrough
 from aigateway.gateway.refusal import Refusal
-from aigateway.gateway.request import Receive, Request, Send
+from aigateway.gateway.request import Request
 from aigateway.gateway.transport import Transport
 from aigateway.providers.upstream import UpstreamAnswer, UpstreamRequest
 from aigateway.telemetry import tracing
@@ -178,12 +179,12 @@ class TracedInterceptor:
         self._inner = inner
         self._tracer = tracer
 
-    async def run(self, request: Request, api: ApiFormat, receive: Receive, send: Send) -> None:
+    async def run(self, request: Request, api: ApiFormat, client: Client) -> None:
         """Serve one request."""
         trace = _Trace(self._tracer, request, api)
         token = _current.set(trace if trace.recording else None)
         try:
-            await self._inner.run(request, api, receive, send)
+            await self._inner.run(request, api, client)
         except BaseException as error:
             trace.failed(_word(error))
             raise
@@ -239,7 +240,7 @@ class TracedPassThrough:
         self._inner = inner
         self._tracer = tracer
 
-    async def run(self, request: Request, receive: Receive, send: Send) -> None:
+    async def run(self, request: Request, client: Client) -> None:
         """Serve one request. Its query stays out of the trace: some providers take keys there."""
         route = request.route
         attributes: dict[str, AttributeValue] = {
@@ -249,7 +250,7 @@ class TracedPassThrough:
         }
         span = self._tracer.start_span(tracing.PASSTHROUGH, _OUTSIDE, attributes=attributes)
         try:
-            await self._inner.run(request, receive, send)
+            await self._inner.run(request, client)
         except BaseException as error:
             span.set_status(StatusCode.ERROR, _word(error))
             raise

@@ -37,7 +37,9 @@ class _Turn:
         if not self._begun:
             await self.recording.begin()
             self._begun = True
-        await self.recording.piece(message)
+        due = self.recording.piece(message)
+        if due is not None:
+            await due
 
 
 class Turns:

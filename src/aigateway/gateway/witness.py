@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import Future
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Protocol
@@ -31,8 +32,8 @@ class Witness(Protocol):
     async def begin(self) -> None:
         """Before the status goes out. Raises `JournalUnavailable`."""
 
-    async def piece(self, data: bytes) -> None:
-        """Before a piece goes out. Raises `JournalUnavailable`."""
+    def piece(self, data: bytes) -> Future[None] | None:
+        """Before a piece goes out: what it must wait for, if anything. Raises `JournalUnavailable`, and so may that."""
 
     async def end(self) -> bool:
         """Before the answer ends; False when the provider ended it too early. Raises `JournalUnavailable`."""
@@ -71,7 +72,8 @@ class Recording:
         self._first_byte_ms: int | None = None
         self._begun = False
         self._mid_event = False
-        self.complete = False
+        self._had_its_end = False
+        self._committed: Future[None] | None = None
 
     @property
     def mid_event(self) -> bool:
@@ -88,19 +90,39 @@ class Recording:
         await self._interception.started
         self._begun = not self._deserted()
 
-    async def piece(self, data: bytes) -> None:
-        """Observe; with the piece that holds the answer's end, put the usage on record first."""
+    def piece(self, data: bytes) -> Future[None] | None:
+        """Observe; with the piece that holds the answer's end, the usage has to be on record first."""
         if self._first_byte_ms is None:
             self._first_byte_ms = self._interception.elapsed_ms()
         self._bytes += len(data)
         self._observer.feed(data)
         if not self._interception.closed and (self._observer.complete or self._bytes == self._length):
-            await self.end()
+            self._close()
+            return self._committed
+        return None
 
     async def end(self) -> bool:
         """Put the usage and the end on record, unless they are."""
         if self._interception.closed:
             return True
+        whole = self._close()
+        if self._committed is not None:
+            await self._committed
+        return whole
+
+    @property
+    def complete(self) -> bool:
+        """The answer's own end is on record."""
+        committed = self._committed
+        return (
+            self._had_its_end
+            and committed is not None
+            and committed.done()
+            and not committed.cancelled()
+            and committed.exception() is None
+        )
+
+    def _close(self) -> bool:
         facts = self._facts()
         whole = facts.complete or not self._streaming or self._status >= 400 or facts.error is not None
         error_type, message = self._verdict(facts, whole=whole)
@@ -108,8 +130,8 @@ class Recording:
         if self._deserted():
             metadata = outcome.metadata | {"drained": whole}
             outcome = replace(outcome, error_type=CLIENT_GONE, error_message=CLIENT_GONE_MESSAGE, metadata=metadata)
-        await self._interception.close(outcome, facts)
-        self.complete = facts.complete
+        self._committed = self._interception.close(outcome, facts)
+        self._had_its_end = facts.complete
         return whole
 
     def cut(self, error_type: str, message: str) -> None:
@@ -157,7 +179,7 @@ class Unrecorded:
     async def begin(self) -> None:
         """Nothing to wait for."""
 
-    async def piece(self, data: bytes) -> None:
+    def piece(self, data: bytes) -> None:
         """Nothing to see."""
 
     async def end(self) -> bool:

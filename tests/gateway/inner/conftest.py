@@ -12,6 +12,7 @@ import pytest
 import uvicorn
 
 from aigateway.app.asgi import Application
+from aigateway.app.http_protocol import HttpProtocol
 from aigateway.app.listener import Server, base_url, bind
 from aigateway.gateway.inner.limits import Limits
 from aigateway.gateway.inner.loop import InnerLoop
@@ -139,9 +140,13 @@ class Loop:
     @asynccontextmanager
     async def served(self):
         """The gateway on a real port: OpenAI's client, and Anthropic's."""
-        application = Application(health=None, data_plane=self.stage.app, sockets=None, make_control_plane=None)
+        application = Application(health=None, data_plane=self.stage.app.serve, sockets=None, make_control_plane=None)
         listening = bind(Address("127.0.0.1", 0))
-        server = Server(uvicorn.Config(application, ws="none", lifespan="off", log_config=None))
+        server = Server(
+            uvicorn.Config(
+                application, http=HttpProtocol, ws="none", lifespan="off", log_config=None, proxy_headers=False
+            )
+        )
         serving = asyncio.create_task(server.serve(sockets=[listening]))
         base = f"{base_url(listening)}/api/v2/aibridge"
         async with (

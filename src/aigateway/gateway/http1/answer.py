@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 _MOST_UNREAD = 64 * 1024
@@ -26,7 +26,7 @@ class Source(Protocol):
 class Answer:
     """See `UpstreamAnswer`. Pieces are as they came: what was received at once is read at once."""
 
-    __slots__ = ("_ended", "_failure", "_source", "_unread", "_unread_bytes", "_waiter", "headers", "status")
+    __slots__ = ("_ended", "_failure", "_source", "_take", "_unread", "_unread_bytes", "_waiter", "headers", "status")
 
     def __init__(self, status: int, headers: Sequence[tuple[bytes, bytes]], source: Source) -> None:
         self.status = status
@@ -37,7 +37,10 @@ class Answer:
         self._unread_bytes = 0
         self._ended = False
         self._failure: Exception | None = None
-        self._waiter: asyncio.Future[None] | None = None
+        self._waiter: asyncio.Future[bool] | None = None
+        """Who waits for more; False where `take` wants no more."""
+        self._take: Callable[[bytes], bool] | None = None
+        """Who takes what comes, instead of it being kept to be read."""
 
     async def read(self) -> bytes:
         """The next piece; see `UpstreamAnswer`."""
@@ -48,11 +51,36 @@ class Answer:
                 raise self._failure
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
-        pieces, self._unread = self._unread, []
-        self._unread_bytes = 0
-        if self._source is not None:
-            self._source.resume()
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        return self._taken()
+
+    @property
+    def at_hand(self) -> bool:
+        """See `Flow`."""
+        return bool(self._unread) or self._ended
+
+    @property
+    def whole(self) -> bool:
+        """See `Flow`."""
+        return self._ended
+
+    async def forward(self, take: Callable[[bytes], bool]) -> bool:
+        """See `Flow`."""
+        while True:
+            if self._unread:
+                if not take(self._taken()):
+                    return False
+            elif self._ended:
+                return True
+            elif self._failure is not None:
+                raise self._failure
+            else:
+                self._take = take
+                self._waiter = asyncio.get_running_loop().create_future()
+                try:
+                    if not await self._waiter:
+                        return False
+                finally:
+                    self._take = None
 
     def close(self) -> None:
         """Close the connection unless the answer has come to its end."""
@@ -63,6 +91,9 @@ class Answer:
 
     def came(self, piece: bytes) -> None:
         """The connection brings a piece."""
+        if self._take is not None:
+            self._hand_over(piece, self._take)
+            return
         self._unread.append(piece)
         self._unread_bytes += len(piece)
         if self._unread_bytes > _MOST_UNREAD and self._source is not None:
@@ -81,9 +112,25 @@ class Answer:
         self._source = None
         self._wake()
 
-    def _wake(self) -> None:
-        waiter = self._waiter
-        if waiter is not None:
-            self._waiter = None
-            if not waiter.done():
-                waiter.set_result(None)
+    def _hand_over(self, piece: bytes, take: Callable[[bytes], bool]) -> None:
+        try:
+            if take(piece):
+                return
+        except Exception as error:  # noqa: BLE001 - it is for the one who waits
+            waiter, self._waiter = self._waiter, None
+            if waiter is not None and not waiter.done():
+                waiter.set_exception(error)
+        self._take = None
+        self._wake(more=False)
+
+    def _taken(self) -> bytes:
+        pieces, self._unread = self._unread, []
+        self._unread_bytes = 0
+        if self._source is not None:
+            self._source.resume()
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def _wake(self, *, more: bool = True) -> None:
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(more)

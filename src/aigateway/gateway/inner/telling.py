@@ -236,6 +236,8 @@ class Telling:
             headers.append((b"content-length", str(length).encode()))
         self._started = True
         await talk.send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        if length is None:  # what follows may take its time
+            await talk.send({"type": "http.response.body", "body": b"", "more_body": True})
 
     async def _show(self, data: bytes) -> None:
         if data:

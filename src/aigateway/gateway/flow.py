@@ -1,0 +1,51 @@
+"""Answers that bring themselves: each piece is handed on where it comes in, and nobody wakes up for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from aigateway.gateway.http1.answer import Answer
+from aigateway.providers.upstream import UpstreamAnswer
+
+Take = Callable[[bytes], bool]
+"""Takes a piece; False where it wants no more for now."""
+
+
+class Flow(Protocol):
+    """An answer on its way."""
+
+    @property
+    def at_hand(self) -> bool:
+        """Whether some of it is here, or its end."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing more will come in."""
+
+    async def forward(self, take: Take) -> bool:
+        """Let `take` have each piece as it comes: True at the end of the answer, False where it wants no more.
+
+        Raises what `UpstreamAnswer.read` raises, and what `take` does.
+        """
+
+
+class _Read:
+    """An answer that has to be read, since something is done to it on its way."""
+
+    at_hand = False
+    whole = False
+
+    def __init__(self, answer: UpstreamAnswer) -> None:
+        self._answer = answer
+
+    async def forward(self, take: Take) -> bool:
+        while piece := await self._answer.read():
+            if not take(piece):
+                return False
+        return True
+
+
+def flow_of(answer: UpstreamAnswer) -> Flow:
+    """An answer as it flows."""
+    return answer if isinstance(answer, Answer) else _Read(answer)

@@ -184,19 +184,14 @@ class Cycle:
         if self._started:
             raise RuntimeError("an answer has begun, and cannot begin anew")
         self._started = True
-        bodiless = self.method == "HEAD" or status in _WITHOUT_BODY
         lines = [b"%b: %b\r\n" % header for header in headers]
-        length = next((value for name, value in headers if name == b"content-length"), None)
-        if length is not None:
-            self._left = int(length)
-        elif self._chunks:
-            self._chunked = not bodiless
-            if self._chunked:
-                lines.append(b"transfer-encoding: chunked\r\n")
-        else:
-            self.keep_alive = False
-        if bodiless:
+        if self.method == "HEAD" or status in _WITHOUT_BODY:
             self._left = 0
+        else:
+            self._left = _length(headers)
+            self._chunked = self._chunks and self._left is None
+        if self._chunked:
+            lines.append(b"transfer-encoding: chunked\r\n")
         if not self.keep_alive:
             lines.append(b"connection: close\r\n")
         head = b"%b%b\r\n" % (_STATUS_LINES[status], b"".join(lines))
@@ -248,3 +243,10 @@ class Cycle:
         waiter, self._waiter = self._waiter, None
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
+
+
+def _length(headers: Sequence[tuple[bytes, bytes]]) -> int | None:
+    for name, value in headers:
+        if name == b"content-length":
+            return int(value)
+    return None

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from types import TracebackType
 
 from aigateway.gateway.refusal import Refusal, stopping
 
@@ -23,9 +23,8 @@ class Admitter:
         """Let nothing new in from here on."""
         self.closing = True
 
-    @contextmanager
-    def admit(self) -> Iterator[None]:
-        """Hold a place for one request.
+    def admit(self) -> Admitter:
+        """A place for one request, for as long as a `with` of it runs.
 
         Raises:
             Refusal: 503 when all places are taken or the gateway is stopping.
@@ -39,11 +38,15 @@ class Admitter:
                 "at capacity (--ai-gateway-max-concurrency). Try again in a moment.",
                 headers=((b"retry-after", b"1"),),
             )
+        return self
+
+    def __enter__(self) -> None:
         self.in_flight += 1
-        try:
-            yield
-        finally:
-            self.in_flight -= 1
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.in_flight -= 1
 
     def check_announced_size(self, headers: Mapping[str, str]) -> None:
         """Refuse a body that says itself that it is too large, before it is read.

@@ -15,12 +15,16 @@ from aigateway.gateway.passthrough import PassesThrough
 from aigateway.gateway.rate import RateLimiter
 from aigateway.gateway.refusal import Refusal, bug
 from aigateway.gateway.request import Request, header_map
+from aigateway.gateway.route import Route
 from aigateway.providers.provider import Provider
 from aigateway.providers.routes import Intercepted, Local
 from aigateway.telemetry.logging import get_logger
 from aigateway.wire.facts import ApiFormat
 
 _log = get_logger("gateway")
+
+_MOST_ROUTES = 1000
+"""Paths may hold anything, such as the name of a model."""
 
 
 class Endpoint:
@@ -44,6 +48,8 @@ class Endpoint:
         self._pass_through = pass_through
         self._allow_byok = allow_byok
         self._rate_limiter = rate_limiter
+        self._routes: dict[tuple[str, bytes], Route] = {}
+        """The routes that were found before; they depend on the path alone."""
 
     async def serve(self, client: Client) -> None:
         """Serve one request."""
@@ -64,6 +70,13 @@ class Endpoint:
             with contextlib.suppress(RuntimeError):
                 await respond(client, bug().response(self._speaks(client)))
 
+    def _find_route(self, method: str, raw_path: bytes) -> Route:
+        route = routing.find(self._providers, method, raw_path)
+        if len(self._routes) >= _MOST_ROUTES:
+            self._routes.clear()
+        self._routes[method, raw_path] = route
+        return route
+
     def _speaks(self, client: Client) -> ApiFormat:
         return routing.speaks(self._providers, client.path)
 
@@ -74,7 +87,7 @@ class Endpoint:
         admission = await authenticate(self._authenticator, headers, allow_byok=allow_byok)
         if self._rate_limiter is not None:
             self._rate_limiter.check(admission.actor.api_key_id)
-        route = routing.find(self._providers, method, client.raw_path)
+        route = self._routes.get((method, client.raw_path)) or self._find_route(method, client.raw_path)
         if isinstance(route.kind, Local):
             await respond(client, _local(route.kind, method))
             return

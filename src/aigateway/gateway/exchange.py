@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from enum import StrEnum
 from functools import partial
+from types import TracebackType
 
 from aigateway.gateway.client import Client
 
@@ -52,29 +52,27 @@ class Exchange:
             if self._armed:
                 self._task.cancel()
 
-    @contextmanager
-    def interruptible(self) -> Iterator[None]:
-        """Waiting in here can be broken off.
+    def interruptible(self) -> Exchange:
+        """Waiting inside a `with` of this can be broken off.
 
         Raises:
-            Interrupted: somebody did.
+            Interrupted: somebody did, then or before.
 
         """
-        if reason := self._why():
-            raise Interrupted(reason)
-        self._armed = True
-        try:
-            yield
-        except asyncio.CancelledError:
-            if (reason := self._why()) is None:
-                raise
-            self._task.uncancel()
-            raise Interrupted(reason) from None
-        finally:
-            self._armed = False
+        return self
 
-    def _why(self) -> Reason | None:
-        return self._reason
+    def __enter__(self) -> None:
+        if self._reason is not None:
+            raise Interrupted(self._reason)
+        self._armed = True
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._armed = False
+        if kind is asyncio.CancelledError and self._reason is not None:
+            self._task.uncancel()
+            raise Interrupted(self._reason) from None
 
     def watch_client(self, client: Client, when_gone: WhenGone | None = None) -> None:
         """Break off when the client goes away, or do what else is wanted; to be called once its request is read."""

@@ -2,10 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import TracebackType
 
 from aigateway.gateway.exchange import Exchange, Reason
+
+
+class _Place:
+    """Holds an exchange in flight."""
+
+    __slots__ = ("_among", "_exchange")
+
+    def __init__(self, among: set[Exchange]) -> None:
+        self._among = among
+        self._exchange = Exchange()
+
+    def __enter__(self) -> Exchange:
+        self._among.add(self._exchange)
+        return self._exchange
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._among.discard(self._exchange)
+        if self._exchange.when_over is not None:
+            self._exchange.when_over()
 
 
 class InFlight:
@@ -17,17 +37,9 @@ class InFlight:
     def __len__(self) -> int:
         return len(self._exchanges)
 
-    @contextmanager
-    def exchange(self) -> Iterator[Exchange]:
-        """The exchange of the current task, for as long as it runs."""
-        exchange = Exchange()
-        self._exchanges.add(exchange)
-        try:
-            yield exchange
-        finally:
-            self._exchanges.discard(exchange)
-            if exchange.when_over is not None:
-                exchange.when_over()
+    def exchange(self) -> _Place:
+        """The exchange of the current task, for as long as a `with` of it runs."""
+        return _Place(self._exchanges)
 
     def stop(self) -> None:
         """Let nothing begin in what does not end by itself; all that is in flight may finish."""

@@ -112,7 +112,7 @@ class Relay:
         if self._idle is not None:
             self._idle.touch()
         due = self._witness.piece(piece)
-        if due is None:
+        if due is None or (due.done() and not due.cancelled() and due.exception() is None):
             return self._hand_on(piece)
         self._due, self._held = due, piece
         return False

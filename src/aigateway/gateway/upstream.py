@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from aigateway.audit.dumps.dumps import Series
+from aigateway.gateway.deadline import Deadlines
 from aigateway.gateway.dump import DumpedTransport
 from aigateway.gateway.failover import Attempt, Served, with_failover
 from aigateway.gateway.refusal import ProviderFailed, Refusal
@@ -38,7 +37,7 @@ class Upstream:
     ) -> None:
         """Take the timeouts in seconds; None waits for ever."""
         self._transport = transport
-        self._first_byte_timeout = first_byte_timeout
+        self._first_byte = Deadlines(first_byte_timeout)
         self.idle_timeout = idle_timeout
         self._events = events
 
@@ -104,7 +103,7 @@ class Upstream:
 
     async def _send(self, transport: Transport, request: UpstreamRequest) -> UpstreamAnswer:
         try:
-            async with asyncio.timeout(self._first_byte_timeout):
+            with self._first_byte.deadline():
                 return await transport.send(request)
         except ConnectTimeout as error:
             raise ProviderFailed(504, f"{error} (--ai-gateway-connect-timeout).", error_type="timeout") from error
@@ -113,7 +112,7 @@ class Upstream:
 
     async def _edited_answer(self, edit: Edit, answer: UpstreamAnswer) -> UpstreamAnswer:
         try:
-            async with asyncio.timeout(self._first_byte_timeout):
+            with self._first_byte.deadline():
                 return await edit.to_client(answer)
         except UpstreamError as error:
             answer.close()
@@ -128,7 +127,7 @@ class Upstream:
     def _too_slow(self) -> Refusal:
         return ProviderFailed(
             504,
-            f"the provider did not begin its answer within {self._first_byte_timeout:g} s "
+            f"the provider did not begin its answer within {self._first_byte.seconds:g} s "
             "(--ai-gateway-first-byte-timeout).",
             error_type="timeout",
         )

@@ -68,11 +68,15 @@ def to_upstream(
 
 def to_client(headers: Iterable[tuple[bytes, bytes]]) -> RawHeaders:
     """The provider's headers as the client may see them: request ids and rate limits included."""
-    lowered = [(name.lower(), value) for name, value in headers]
-    named: frozenset[bytes] = frozenset().union(
-        *(_named_in_connection(value) for name, value in lowered if name == b"connection")
-    )
-    return [header for header in lowered if header[0] not in _NEVER_DOWNSTREAM and header[0] not in named]
+    kept: RawHeaders = []
+    named: frozenset[bytes] = frozenset()
+    for name, value in headers:
+        lowered = name.lower()
+        if lowered not in _NEVER_DOWNSTREAM:
+            kept.append((lowered, value))
+        elif lowered == b"connection":
+            named |= _named_in_connection(value)
+    return [header for header in kept if header[0] not in named] if named else kept
 
 
 def _named_in_connection(value: bytes) -> frozenset[bytes]:

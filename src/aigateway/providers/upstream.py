@@ -38,4 +38,8 @@ class UpstreamAnswer(Protocol):
 
 def header(message: UpstreamRequest | UpstreamAnswer, name: bytes) -> bytes:
     """The first value of a header by its lower-case name, or empty."""
-    return next((value for key, value in message.headers if key.lower() == name), b"")
+    length = len(name)
+    for key, value in message.headers:
+        if len(key) == length and key.lower() == name:
+            return value
+    return b""

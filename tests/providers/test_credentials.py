@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from aigateway.providers.credentials import CredentialMissing, bearer_of, choose
+from aigateway.providers.credentials import CredentialMissing, bearer_of, choose, pooled
 from aigateway.providers.pool import Fault
 from tests.providers.making import provider
 
@@ -82,3 +82,10 @@ def test_of_several_keys_the_first_usable_one_is_chosen():
     assert choose(several, {}, byok=False).hint == "sk-t...cde2"
     several.pool.rest(1, Fault.RATE_LIMITED, 60)
     assert choose(several, {}, byok=False).place == 0
+
+
+def test_a_key_is_made_ready_to_be_shown_once_and_never_printed():
+    made = provider("openai", keys=("sk-first-0123456789abcdef", "sk-other-0123456789abcdef"))
+    assert pooled(made, 1) is pooled(made, 1)
+    assert pooled(made, 0).headers != pooled(made, 1).headers
+    assert "0123456789" not in repr(made)

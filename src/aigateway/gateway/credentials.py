@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from aigateway.gateway.refusal import Refusal
 from aigateway.gateway.request import Request
-from aigateway.providers.credentials import Credential, CredentialMissing, CredentialUnwelcome, choose
+from aigateway.providers.credential import Credential
+from aigateway.providers.credentials import CredentialMissing, CredentialUnwelcome, choose
 
 
 def credential_of(request: Request) -> Credential:

@@ -11,7 +11,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from aigateway.gateway.refusal import ProviderFailed, Refusal
-from aigateway.providers.credentials import Credential, pooled
+from aigateway.providers.credential import Credential
+from aigateway.providers.credentials import pooled
 from aigateway.providers.pool import DEFAULT_REST, Exhausted, Fault, rest_of
 from aigateway.providers.provider import Provider
 from aigateway.providers.signer import Unsigned

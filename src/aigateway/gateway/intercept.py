@@ -26,7 +26,7 @@ from aigateway.gateway.subject import subject_of
 from aigateway.gateway.upstream import Upstream
 from aigateway.gateway.witness import CLIENT_GONE, Recording
 from aigateway.providers.actor_headers import ActorHeaders
-from aigateway.providers.credentials import Credential
+from aigateway.providers.credential import Credential
 from aigateway.providers.edit import Edit, Outgoing
 from aigateway.providers.headers import OwnHeaders
 from aigateway.providers.routes import Intercepted, RouteKind

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from aigateway.gateway.transport import ConnectTimeout, Transport, Unreachable, UpstreamError
-from aigateway.providers.credentials import Credential, pooled
+from aigateway.providers.credential import Credential
+from aigateway.providers.credentials import pooled
 from aigateway.providers.provider import Provider
 from aigateway.providers.signer import Unsigned
 from aigateway.providers.status import Probe, ProbedTooSoon

@@ -10,7 +10,7 @@ from aigateway.gateway.failover import with_failover
 from aigateway.gateway.refusal import Refusal
 from aigateway.gateway.request import Request
 from aigateway.gateway.socket_transport import NotUpgraded, SocketTransport, UpstreamSocket
-from aigateway.providers.credentials import Credential
+from aigateway.providers.credential import Credential
 from aigateway.providers.headers import OwnHeaders, RawHeaders, to_upstream
 from aigateway.providers.upstream import UpstreamRequest
 from aigateway.telemetry.events import Events

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aigateway.audit.recorder import Subject
 from aigateway.gateway.request import Request
-from aigateway.providers.credentials import Credential
+from aigateway.providers.credential import Credential
 
 
 def subject_of(request: Request, credential: Credential, requested_model: str | None = None) -> Subject:

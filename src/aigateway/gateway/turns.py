@@ -13,7 +13,7 @@ from aigateway.audit.recorder import Interception, Records
 from aigateway.gateway.request import Request
 from aigateway.gateway.subject import subject_of
 from aigateway.gateway.witness import Recording
-from aigateway.providers.credentials import Credential
+from aigateway.providers.credential import Credential
 from aigateway.wire.clients import identify
 from aigateway.wire.facts import RequestFacts
 from aigateway.wire.request import ASKS, ClientMessage

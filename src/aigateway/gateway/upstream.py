@@ -15,7 +15,7 @@ from aigateway.gateway.transport import (
     Unreachable,
     UpstreamError,
 )
-from aigateway.providers.credentials import Credential
+from aigateway.providers.credential import Credential
 from aigateway.providers.edit import Edit, NotServed
 from aigateway.providers.headers import OwnHeaders, to_upstream
 from aigateway.providers.upstream import UpstreamAnswer, UpstreamRequest

@@ -27,7 +27,7 @@ from aigateway.gateway.socket_transport import Farewell, UpstreamSocket
 from aigateway.gateway.socket_upstream import SocketUpstream, use_post, without_handshake
 from aigateway.gateway.turns import Turns
 from aigateway.providers.actor_headers import ActorHeaders
-from aigateway.providers.credentials import Credential
+from aigateway.providers.credential import Credential
 from aigateway.providers.headers import to_client
 from aigateway.providers.provider import Provider
 from aigateway.providers.routes import Intercepted

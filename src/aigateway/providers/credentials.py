@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from aigateway.providers.credential import Credential
 from aigateway.providers.provider import Provider
-from aigateway.providers.signer import Signer
 from aigateway.providers.vendor import Vendor
 from aigateway.settings.providers import ProviderType
 from aigateway.settings.secret import mask
@@ -21,21 +20,6 @@ class CredentialMissing(Exception):
 
 class CredentialUnwelcome(Exception):
     """The request brings a credential of the person's own where only the organisation's is taken."""
-
-
-@dataclass(frozen=True, slots=True)
-class Credential:
-    """What one request shows to the provider."""
-
-    kind: str
-    """`centralized` or `byok`."""
-    hint: str
-    """Masked; empty when the provider is called without a credential."""
-    headers: tuple[tuple[bytes, bytes], ...] = ()
-    signer: Signer | None = None
-    """Signs instead of headers."""
-    place: int | None = None
-    """Which of the provider's pool it is; None for one that is not of the pool, which no other stands in for."""
 
 
 _NONE = Credential("centralized", "")
@@ -90,6 +74,13 @@ def pooled(provider: Provider, place: int) -> Credential:
     if provider.signers:
         signer = provider.signers[place]
         return Credential("centralized", signer.hint, signer=signer, place=place)
+    known = provider.shown.get(place)
+    if known is None:
+        known = provider.shown[place] = _of_key(provider, place)
+    return known
+
+
+def _of_key(provider: Provider, place: int) -> Credential:
     key = provider.keys[place]
     if provider.type is ProviderType.ANTHROPIC:
         return Credential("centralized", key.hint, _api_key("x-api-key", key.reveal()), place=place)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from aigateway.providers.credential import Credential
 from aigateway.providers.edit import EditFor
 from aigateway.providers.pool import KeyPool
 from aigateway.providers.routes import ROUTES, RouteTable
@@ -34,9 +35,12 @@ class Provider:
     vendor: Vendor | None = None
     pool: KeyPool = field(init=False, compare=False)
     """How its keys or signers do, by their place among them."""
+    shown: dict[int, Credential] = field(init=False, compare=False, repr=False)
+    """Its keys as requests show them, by their place, made when first wanted."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "pool", KeyPool(len(self.signers or self.keys)))
+        object.__setattr__(self, "shown", {})
 
     @property
     def takes_logins_alone(self) -> bool:

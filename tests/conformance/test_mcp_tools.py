@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
@@ -11,13 +12,14 @@ from openai import AsyncOpenAI
 from tests.conformance.conftest import configured
 from tests.support.mcp_server import McpServer
 from tests.support.server import GatewayProcess
+from tests.support.waiting import eventually
 
 DID = "\U0001f64f The tool said: “"
 
 
 @pytest.fixture(scope="module")
 def mcp():
-    with McpServer(("echo", "fail")) as running:
+    with McpServer(("echo", "fail", "slow")) as running:
         yield running
 
 
@@ -103,3 +105,36 @@ async def test_an_error_of_the_server_goes_to_the_model_and_on_record(tooled):
     assert "no such issue" in said
     (call,) = tooled.interception(prompt=prompt)["tool_usages"]
     assert call["invocation_error"] == "no such issue"
+
+
+async def calling_slowly(tooled, mcp, prompt):
+    """A stream whose tool does not come to an end, once it is being called."""
+    before = len(mcp.called)
+    asking = asyncio.create_task(messages(tooled.base, tooled.token, prompt, stream=True))
+    await eventually(lambda: len(mcp.called) > before or asking.done())
+    assert mcp.called[-1][0] == "slow"
+    return asking
+
+
+async def test_a_client_that_leaves_takes_the_call_with_it(tooled, mcp):
+    prompt = "Please call the tool bmcp_docs_slow and I shall leave"
+    asking = await calling_slowly(tooled, mcp, prompt)
+    asking.cancel()
+    await eventually(lambda: mcp.cancelled == 1)
+    row = await asyncio.to_thread(tooled.interception, prompt=prompt)
+    assert row["error_type"] == "client_disconnected"
+    (call,) = row["tool_usages"]
+    assert "cancelled" in call["invocation_error"]
+    assert len(row["token_usages"]) == 1
+
+
+async def test_a_gateway_that_is_killed_in_a_call_has_what_was_used_by_then(tooled, mcp):
+    prompt = "Please call the tool bmcp_docs_slow and die"
+    asking = await calling_slowly(tooled, mcp, prompt)
+    await asyncio.to_thread(tooled.kill)
+    assert isinstance((await asyncio.gather(asking, return_exceptions=True))[0], Exception)
+    await asyncio.to_thread(tooled.start)
+    row = await asyncio.to_thread(tooled.interception, prompt=prompt)
+    assert row["error_type"] == "interrupted"
+    assert len(row["token_usages"]) == 1
+    assert row["tool_usages"] == []

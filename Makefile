@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 STAMP := $(VENV)/.synced
 
-.PHONY: help run test check bench format lock screenshots clean
+.PHONY: help run test check bench load format lock screenshots clean
 
 help: ## show the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -32,6 +32,9 @@ check: $(STAMP) ## lint, types, import rules
 
 bench: $(STAMP) ## measure what the gateway costs beside a plain proxy
 	@$(BIN)/python -m benchmarks.bench $(ARGS)
+
+load: $(STAMP) ## hold thousands of streams open, and look for growth
+	@$(BIN)/python -m benchmarks.bench.crowd $(ARGS)
 
 format: $(STAMP) ## format the code and mend what lint can mend
 	@$(BIN)/ruff format .

@@ -20,7 +20,7 @@ from aigateway.audit.shipper import Shipper
 from aigateway.cli.main import run
 from aigateway.gateway.body import view
 from aigateway.gateway.passthrough import PassThrough
-from aigateway.gateway.request import Receive, Request, Send
+from aigateway.gateway.request import Request
 from aigateway.store.records import AnyRecord
 from aigateway.wire.clients import identify
 from aigateway.wire.facts import ApiFormat
@@ -40,16 +40,16 @@ class _Relays:
         self._relay = PassThrough(upstream=upstream, in_flight=in_flight, actor_headers=actor_headers)
         self._max_body_size = max_body_size
 
-    async def run(self, request: Request, api: ApiFormat, receive: Receive, send: Send) -> None:  # noqa: ARG002
-        await self._relay.run(request, receive, send)
+    async def run(self, request: Request, api: ApiFormat, *client: Any) -> None:  # noqa: ARG002 - every API alike
+        await self._relay.run(request, *client)
 
 
 class _Reads(_Relays):
     """And the request is read."""
 
-    async def run(self, request: Request, api: ApiFormat, receive: Receive, send: Send) -> None:
+    async def run(self, request: Request, api: ApiFormat, *client: Any) -> None:
         identify(request.headers, view(api, request.body, request.headers, self._max_body_size))
-        await self._relay.run(request, receive, send)
+        await self._relay.run(request, *client)
 
 
 class _Forgets(Journal):

@@ -91,7 +91,7 @@ def run(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
             gateway.start()
             ours = gateway.target(_OURS)
             idle = memory_mb(gateway.pid)
-            rounds = measure(cases, [plain, ours, direct(above)], given.rounds, short=given.short, say=_say)
+            rounds = measure(cases, [plain, ours, direct(above)], given.rounds, part=given.part, say=_say)
             all_rounds.append(rounds)
             result["memory_mb"] = {
                 "idle": idle,
@@ -107,7 +107,7 @@ def run(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
         if given.layers:
             layered = _cases(_LAYERED)
             with _layers(folder / "layers", above) as targets:
-                each = measure(layered, [plain, *targets], given.rounds, short=given.short, say=_say)
+                each = measure(layered, [plain, *targets], given.rounds, part=given.part, say=_say)
             print(report.steps(layered, each, plain.name, list(WITHOUT)), end="\n\n")
             result["layers"] = each
         if given.postgres and (reason := why_not()) is None:
@@ -125,7 +125,7 @@ def _with_postgres(given: argparse.Namespace, folder: Path, above: Upstream, pla
         env = {"CODER_PG_CONNECTION_URL": server.url(name)}
         with Gateway(folder / "postgres", above, env) as gateway:
             target = gateway.target("with PostgreSQL")
-            rounds = measure(cases, [plain, target], given.rounds, short=given.short, say=_say)
+            rounds = measure(cases, [plain, target], given.rounds, part=given.part, say=_say)
             gateway.stop()
             gateway.ship()
             ((count,),) = server.execute("SELECT count(*) FROM aibridge_interceptions WHERE ended_at IS NOT NULL", name)
@@ -140,6 +140,9 @@ def main() -> int:
     parser.add_argument(
         "--short", action="store_true", help="half a minute, for CI: shows that it works, not what it costs"
     )
+    parser.add_argument(
+        "--part", type=float, help="so large a part of each round (1.0; in the short form as little as it can)"
+    )
     parser.add_argument("--rounds", type=int, help="rounds of each case (5; in the short form 1)")
     parser.add_argument(
         "--only", action="append", choices=[case.name for case in CASES], help="only this case; may be repeated"
@@ -152,6 +155,7 @@ def main() -> int:
     )
     parser.add_argument("--json", type=Path, help="write all that was measured to this file")
     given = parser.parse_args()
+    given.part = given.part or (0.0 if given.short else 1.0)
     given.rounds = given.rounds or (1 if given.short else 5)
     for extra in ("layers", "postgres"):
         if getattr(given, extra) is None:

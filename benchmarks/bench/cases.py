@@ -34,15 +34,15 @@ class Case:
     connections: int = 32
     requests: int
     few: int
-    """Requests of a round in the short form."""
+    """The least of them, which the short form does."""
     rate: float = 0.0
     timed: bool = False
     """Whether its times are held against those without anybody in the way."""
 
-    def order(self, port: int, token: str, *, short: bool) -> Order:
-        """The order for the clients."""
+    def order(self, port: int, token: str, *, part: float = 1.0) -> Order:
+        """The order for the clients: so large a part of a round, but never less than a few requests."""
         plan = self.plan
-        requests = self.few if short else self.requests
+        requests = max(self.few, round(self.requests * part))
         return Order(
             port=port,
             path=f"/api/v2/aibridge/{PATHS[self.way]}",

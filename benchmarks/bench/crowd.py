@@ -25,7 +25,7 @@ _SMALL = Case(name="small", says="300 B, answered by 1 KB", requests=0, few=0)
 
 async def _watched(case: Case, target: Target, pid: int) -> tuple[float, str]:
     """Let clients do a case; the most memory meanwhile, and what they saw."""
-    asking = asyncio.create_task(asyncio.to_thread(ask, case.order(target.port, target.token, short=False)))
+    asking = asyncio.create_task(asyncio.to_thread(ask, case.order(target.port, target.token)))
     most = 0.0
     while not asking.done():
         most = max(most, memory_mb(pid))

@@ -38,7 +38,7 @@ def measure(
     targets: Sequence[Target],
     rounds: int,
     *,
-    short: bool,
+    part: float,
     say: Callable[[str], None],
 ) -> Rounds:
     """Let all targets do all cases so many times.
@@ -53,14 +53,14 @@ def measure(
         for case in cases:
             for target in order:
                 if target.takes(case):
-                    done[case.name][target.name].append(one_round(case, target, short=short))
+                    done[case.name][target.name].append(one_round(case, target, part=part))
             say(f"round {number + 1} of {rounds}: {case.name}")
     return done
 
 
-def one_round(case: Case, target: Target, *, short: bool) -> Round:
+def one_round(case: Case, target: Target, *, part: float) -> Round:
     """Let one target do one case."""
-    order = case.order(target.port, target.token, short=short)
+    order = case.order(target.port, target.token, part=part)
     # Connections are made and code is warm before it counts.
     warm = msgspec.structs.replace(order, requests=order.connections, pieces=0)
     warmed = 0 if case.plan.interval_ms else ask(warm).answered

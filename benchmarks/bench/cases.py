@@ -51,6 +51,7 @@ class Case:
             connections=min(self.connections, requests),
             requests=requests,
             rate=self.rate,
+            timed=bool(plan.events) and not plan.gzip,
             stagger=plan.events * plan.interval_ms / 1000,
             pieces=round(plan.events * _APART) if plan.interval_ms else 0,
         )

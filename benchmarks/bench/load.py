@@ -36,6 +36,8 @@ class Order(msgspec.Struct, kw_only=True, frozen=True):
     """Requests a second; 0 for a closed loop."""
     stagger: float = 0.0
     """Seconds over which the connections of a closed loop begin."""
+    timed: bool = False
+    """Whether the pieces say when they were sent, which those of a compressed answer do not."""
     pieces: int = 0
     """Pieces that an answer comes in when nobody holds them back; 0 for whatever it comes in."""
 
@@ -111,7 +113,7 @@ class Client(asyncio.Protocol):
             if self._left <= 0:
                 self._over(now)
             return
-        place = data.find(MARK)
+        place = data.find(MARK) if self._told.timed else -1
         while place >= 0:
             self._told.delays.append(now - int(data[place + 1 : place + 1 + DIGITS]))
             place = data.find(MARK, place + DIGITS)
@@ -145,6 +147,7 @@ class Clients:
         head += ["content-type: application/json", f"content-length: {len(body)}"]
         self._request = "\r\n".join(head).encode() + b"\r\n\r\n" + body
         self._order = order
+        self.timed = order.timed
         self._asked = 0
         self._over = 0
         self._failed = 0

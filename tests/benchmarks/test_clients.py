@@ -33,7 +33,7 @@ async def upstream():
 
 def order(port, plan, **more):
     body = json.dumps({"model": plan.model})
-    given = {"path": "/v1/chat/completions", "headers": {}, "connections": 2, "requests": 6} | more
+    given = {"path": "/v1/chat/completions", "headers": {}, "timed": True, "connections": 2, "requests": 6} | more
     return Order(port=port, body=body, **given)
 
 
@@ -53,6 +53,11 @@ async def test_a_stream_that_nobody_holds_back_comes_in_pieces_whose_way_is_time
     seen = await Clients(order(upstream, Plan(events=5, interval_ms=20), pieces=3)).run()
     assert (seen.answered, seen.held_back, seen.delay.count) == (6, 0, 30)
     assert seen.latency.p50 >= 7 * 20
+
+
+async def test_a_compressed_stream_is_read_and_not_timed(upstream):
+    seen = await Clients(order(upstream, Plan(events=200, gzip=True), timed=False)).run()
+    assert (seen.answered, seen.failed, seen.delay.count) == (6, 0, 0)
 
 
 async def test_a_stream_that_comes_at_once_was_held_back(upstream):

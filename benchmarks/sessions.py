@@ -5,20 +5,24 @@
 A database gets the requests (2,000,000 unless said otherwise) of a thousand people in two months: sessions of very
 different lengths, each request with its token usage, some with prompts and tool calls, whose words are as unevenly
 common as words are. The texts are indexed as those of an older version would be. Then pages are asked for as REST and
-the dashboard do it, the count and the JSON included, and p50 and p95 are printed. `--keep` keeps the SQLite file, or
-uses the one that an earlier run has kept; a PostgreSQL database that is filled is used as it is.
+the dashboard do it, the count and the JSON included, and p50, p95 and the CPU time of one are printed, PostgreSQL's
+own included where it runs on the same machine: that is what a busy machine does not change. `--keep` keeps the SQLite
+file, or uses the one that an earlier run has kept; a PostgreSQL database that is filled is used as it is.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
+import os
 import random
 import statistics
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -45,9 +49,9 @@ MODELS = (("anthropic", "claude-opus-5-5"), ("anthropic", "claude-haiku-4-5"), (
 CLIENTS = {"anthropic": "Claude Code", "openai": "Codex"}
 LENGTHS = ((1, 3), (5, 30), (30, 100), (100, 1000))
 BATCH = 20_000
-TIMES = 15
+TIMES = 9
 VOCABULARY = [f"{'bcdfghjklmnprstvw'[n % 17]}{'aeiou'[n % 5]}{n:x}" for n in range(20_000)]
-OFTEN = [sum(1 / (rank + 5) for rank in range(last + 1)) for last in range(len(VOCABULARY))]
+OFTEN = list(accumulate(1 / (rank + 5) for rank in range(len(VOCABULARY))))
 """How often each word is used, summed up: by Zipf's law."""
 Rows = dict[Table, list[dict[str, Any]]]
 
@@ -189,13 +193,13 @@ async def measure(store: Store) -> None:
         "text, middling, a model": (InterceptionFilter(visible_to=None, texts=texts["middling"], model="gpt-5"), 0),
         "text, common, a member's": (InterceptionFilter(visible_to=PEOPLE[4], texts=texts["common"]), 0),
     }
-    print(f"{'page of 100 sessions':32}{'p50 ms':>9}{'p95 ms':>9}{'count':>11}")
+    print(f"{'page of 100 sessions':32}{'p50 ms':>9}{'p95 ms':>9}{'CPU ms':>9}{'count':>11}")
     for name, (which, offset) in wanted.items():
-        await _time(name, lambda which=which, offset=offset: _sessions(store, which, offset))
+        await _time(store, name, lambda which=which, offset=offset: _sessions(store, which, offset))
     deep = (await _page(store, everybody)).count * 2 // 3
     last = (await store.read(sessions.below, everybody, after=None, offset=deep, limit=1))[0]
     key = (last.id, last.initiator_id)
-    await _time(f"cursor after {deep:,}", lambda: _sessions(store, everybody, after=key))
+    await _time(store, f"cursor after {deep:,}", lambda: _sessions(store, everybody, after=key))
     first = (await store.read(sessions.page, everybody, after=None, offset=0, limit=100)).sessions
     longest = max(first, key=lambda one: one.interceptions)
 
@@ -204,20 +208,20 @@ async def measure(store: Store) -> None:
         msgspec.json.encode(session_shapes.detail(shown))
         return longest.interceptions
 
-    await _time("one session, 50 threads", whole)
+    await _time(store, "one session, 50 threads", whole)
     for facet, whose in ((Facet.MODEL, None), (Facet.CLIENT, PEOPLE[4]), (Facet.PROVIDER, None)):
 
         async def values(facet: Facet = facet, whose: str | None = whose) -> int:
             return len(await store.read(facets.values, facet, visible_to=whose, prefix="", offset=0, limit=100))
 
-        await _time(f"{facet.value}s{' of a member' if whose else ''}", values)
+        await _time(store, f"{facet.value}s{' of a member' if whose else ''}", values)
     for days, steps in ((1, 24), (7, 7), (30, 30)):
 
         async def home(days: int = days, steps: int = steps) -> int:
             since, step = END - timedelta(days=days), timedelta(days=days) / steps
             return (await store.read(activity.activity, visible_to=None, since=since, step=step, steps=steps)).requests
 
-        await _time(f"home, {days} days", home)
+        await _time(store, f"home, {days} days", home)
     for name, which in (
         ("", everybody),
         (", text, middling", InterceptionFilter(visible_to=None, texts=texts["middling"])),
@@ -228,7 +232,7 @@ async def measure(store: Store) -> None:
             msgspec.json.encode(shapes.interceptions(page))
             return page.count
 
-        await _time(f"100 requests{name}", listed)
+        await _time(store, f"100 requests{name}", listed)
 
 
 async def _page(
@@ -245,19 +249,32 @@ async def _sessions(
     return page.count
 
 
-async def _time(name: str, ask: Callable[[], Awaitable[int]]) -> None:
-    took, count = [], 0
+async def _time(store: Store, name: str, ask: Callable[[], Awaitable[int]]) -> None:
+    took, count = [], await ask()
+    used = await store.read(_cpu)
     for _ in range(TIMES):
         began = time.perf_counter()
         count = await ask()
         took.append(time.perf_counter() - began)
-    _print(name, took, count)
+    used = await store.read(_cpu) - used
+    _print(name, took, used / TIMES, count)
 
 
-def _print(name: str, took: list[float], count: int) -> None:
+def _cpu(connection: Connection) -> float:
+    """Seconds of CPU that this process and PostgreSQL's have used."""
+    used = time.process_time()
+    if connection.dialect.name == "postgresql":
+        for pid in connection.execute(text("SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend'")):
+            with contextlib.suppress(OSError):
+                fields = Path(f"/proc/{pid[0]}/stat").read_text().rpartition(")")[2].split()
+                used += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return used
+
+
+def _print(name: str, took: list[float], cpu: float, count: int) -> None:
     ordered = sorted(took)
     p95 = ordered[max(0, round(len(ordered) * 0.95) - 1)]
-    print(f"{name:32}{statistics.median(ordered) * 1000:9.1f}{p95 * 1000:9.1f}{count:11,}")
+    print(f"{name:32}{statistics.median(ordered) * 1000:9.1f}{p95 * 1000:9.1f}{cpu * 1000:9.1f}{count:11,}", flush=True)
 
 
 async def run(url: str, requests: int) -> None:

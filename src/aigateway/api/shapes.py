@@ -15,7 +15,10 @@ from aigateway.store.users import User
 ORGANIZATION_ID = "00000000-0000-0000-0000-000000000000"
 """There is one organisation, to which everybody belongs; clients expect an id for it."""
 
-INCOMPLETE = "Older texts are still being indexed, so that a search for text may not find all of them yet."
+INCOMPLETE = (
+    "Not all texts were searched: older ones are still being indexed, or the words are in more than 20,000 requests, "
+    "of which the newest were searched. A time, a person or rarer words help."
+)
 
 _OUTCOME = (
     "status_code",

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Select, func, literal, select,
 
 from aigateway.store.observed import Row, all_rows, observed
 from aigateway.store.search import index
-from aigateway.store.search.matching import has_phrases
+from aigateway.store.search.matching import Looked
 from aigateway.store.search.words import Phrase
 from aigateway.store.tables import interceptions, model_thoughts, token_usages, tool_usages, user_prompts, users
 
@@ -69,12 +69,20 @@ class InterceptionFilter:
         if self.started_before is not None:
             conditions.append(column.started_at <= self.started_before)
         if self.texts:
-            conditions.append(has_phrases(self.texts, self.visible_to or self.initiator_id))
+            conditions.append(self._looked().is_in())
         return conditions
 
     def is_answered_in_full(self, connection: Connection) -> bool:
-        """Whether all that is meant is found; older texts may not have come into the index yet."""
-        return not self.texts or index.is_complete(connection)
+        """Whether all that is meant is found: old texts may not be in the index yet, and too many may match."""
+        return not self.texts or (index.is_complete(connection) and not self._looked().is_too_common(connection))
+
+    def _looked(self) -> Looked:
+        return Looked(
+            phrases=self.texts,
+            visible_to=self.visible_to or self.initiator_id,
+            after=self.started_after,
+            before=self.started_before,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +107,7 @@ class InterceptionPage:
     """How many there are in all."""
     interceptions: list[Row]
     is_complete: bool = True
-    """False while older texts are still taken into the index in which the search looked."""
+    """False when the search could not look through all texts (`InterceptionFilter.is_answered_in_full`)."""
     token_usages: dict[str, list[Row]] = field(default_factory=dict)
     user_prompts: dict[str, list[Row]] = field(default_factory=dict)
     tool_usages: dict[str, list[Row]] = field(default_factory=dict)

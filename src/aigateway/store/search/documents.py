@@ -11,18 +11,15 @@ import sqlite3
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ARRAY, Connection, Text, bindparam, delete, func, insert, select, text
 
-from aigateway.store.search.matching import lexeme, owner
+from aigateway.store.search.matching import IN_A_MICROSECOND, first_id, lexeme, owner
 from aigateway.store.session_index import chunks
 from aigateway.store.tables import search_documents
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_IN_A_MICROSECOND = 1024
-"""Documents that may begin in one microsecond, as far as their ids are concerned."""
 _SECURE_SINCE = (3, 42)
 """SQLite that removes a word from its place in FTS5's own tables at once."""
 
@@ -111,7 +108,7 @@ def squeeze(connection: Connection, pages: int) -> bool:
 
 def _with_ids(connection: Connection, documents: Sequence[Document]) -> list[tuple[int, Document]]:
     """Ids in the order of time, so that the newest are found first and a time is a range of them."""
-    wanted = [(one.started_at - _EPOCH) // timedelta(microseconds=1) * _IN_A_MICROSECOND for one in documents]
+    wanted = [first_id(one.started_at) for one in documents]
     column = search_documents.c.id
     taken: set[int] = set()
     for some in chunks(wanted):
@@ -120,7 +117,7 @@ def _with_ids(connection: Connection, documents: Sequence[Document]) -> list[tup
     for ident, document in zip(wanted, documents, strict=True):
         free = ident
         if free in taken:
-            near = select(column).where(column.between(ident, ident + _IN_A_MICROSECOND))
+            near = select(column).where(column.between(ident, ident + IN_A_MICROSECOND))
             taken.update(connection.execute(near).scalars())
             while free in taken:
                 free += 1

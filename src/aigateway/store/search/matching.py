@@ -7,9 +7,11 @@ no search can be an error of the database's own language.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, literal, select
+from sqlalchemy import BigInteger, ColumnElement, Connection, func, literal, select
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -18,16 +20,45 @@ from sqlalchemy.types import Boolean
 from aigateway.store.search.words import Phrase
 from aigateway.store.tables import interceptions, search_documents
 
+MOST = 20_000
+"""Of more interceptions that match, the newest ones are found: a word of every day is in hundreds of thousands."""
+IN_A_MICROSECOND = 1024
+"""Documents that may begin in one microsecond, as far as their ids are concerned."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LARGEST = 2**63 - 1
 
-def has_phrases(phrases: Sequence[Phrase], visible_to: str | None) -> ColumnElement[bool]:
-    """That an interception's texts have all of these phrases.
 
-    Args:
-        phrases: at least one.
-        visible_to: the one user whose texts are looked at, so that a search costs and tells nothing about others'.
-    """
-    found = select(search_documents.c.interception_id).where(_Matches(phrases, visible_to))
-    return interceptions.c.id.in_(found)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looked:
+    """What is looked for in texts, and in whose, of which time: of the newest `MOST` that have it, the others."""
+
+    phrases: tuple[Phrase, ...]
+    """At least one; all have to be there."""
+    visible_to: str | None
+    """The one user whose texts are looked at, so that a search costs and tells nothing about others'."""
+    after: datetime | None = None
+    before: datetime | None = None
+
+    def is_in(self) -> ColumnElement[bool]:
+        """That an interception has it."""
+        found = select(search_documents.c.interception_id).where(_Matches(self, MOST))
+        return interceptions.c.id.in_(found)
+
+    def is_too_common(self, connection: Connection) -> bool:
+        """Whether more have it than are found."""
+        counted = select(func.count()).select_from(search_documents).where(_Matches(self, MOST + 1))
+        return connection.execute(counted).scalar_one() > MOST
+
+    @property
+    def ids(self) -> tuple[int, int]:
+        """Between which ids the documents of its time are."""
+        last = _LARGEST if self.before is None else first_id(self.before + timedelta(microseconds=1))
+        return (0 if self.after is None else first_id(self.after)), last
+
+
+def first_id(moment: datetime) -> int:
+    """The smallest id of a document of this moment: ids go with the time at which interceptions started."""
+    return max(0, (moment - _EPOCH) // timedelta(microseconds=1) * IN_A_MICROSECOND)
 
 
 def owner(initiator_id: str) -> str:
@@ -47,12 +78,12 @@ class _Matches(FunctionElement[bool]):
     type = Boolean()
     inherit_cache = True
 
-    def __init__(self, phrases: Sequence[Phrase], visible_to: str | None) -> None:
-        column = search_documents.c
+    def __init__(self, looked: Looked, most: int) -> None:
+        phrases, visible_to = looked.phrases, looked.visible_to
         whose = () if visible_to is None else (literal(f"'{lexeme(visible_to)}'"),)
-        super().__init__(
-            column.id, column.words, literal(_fts5(phrases, visible_to)), literal(_tsquery(phrases)), *whose
-        )
+        numbers = (literal(number, BigInteger) for number in (*looked.ids, most))
+        asked = (literal(_fts5(phrases, visible_to)), literal(_tsquery(phrases)))
+        super().__init__(search_documents.c.id, *numbers, *asked, *whose)
 
 
 def _fts5(phrases: Sequence[Phrase], visible_to: str | None) -> str:
@@ -73,13 +104,17 @@ def _followed(phrase: Phrase) -> str:
 
 @compiles(_Matches, "sqlite")
 def _in_sqlite(element: _Matches, compiler: SQLCompiler, **more: Any) -> str:
-    ident, _, query, *_ = (compiler.process(clause, **more) for clause in element.clauses)
+    ident, first, last, most, query, *_ = (compiler.process(clause, **more) for clause in element.clauses)
     words = "aigateway_search_words"
-    return f"{ident} IN (SELECT rowid FROM {words} WHERE {words} MATCH {query})"  # noqa: S608  # query is a parameter
+    found = f"{words} MATCH {query} AND rowid BETWEEN {first} AND {last} ORDER BY rowid DESC LIMIT {most}"
+    return f"{ident} IN (SELECT rowid FROM {words} WHERE {found})"  # noqa: S608  # all are parameters
 
 
 @compiles(_Matches, "postgresql")
 def _in_postgresql(element: _Matches, compiler: SQLCompiler, **more: Any) -> str:
-    _, words, _, query, *whose = (compiler.process(clause, **more) for clause in element.clauses)
+    ident, first, last, most, _, query, *whose = (compiler.process(clause, **more) for clause in element.clauses)
     asked = f"to_tsquery('pg_catalog.simple', {query})"
-    return f"{words} @@ {f'(CAST({whose[0]} AS tsquery) && {asked})' if whose else asked}"
+    if whose:
+        asked = f"(CAST({whose[0]} AS tsquery) && {asked})"
+    found = f"words @@ {asked} AND id BETWEEN {first} AND {last} ORDER BY id DESC LIMIT {most}"
+    return f"{ident} IN (SELECT id FROM aigateway_search_documents WHERE {found})"  # noqa: S608  # all are parameters

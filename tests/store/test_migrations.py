@@ -96,9 +96,10 @@ async def test_a_database_of_each_older_version_is_brought_up_to_date_with_its_r
     store = await Store.open(empty_url)
     assert await store.read(ask, "SELECT version_num FROM alembic_version") == migrations.HEAD
     assert await store.read(counts) == [1, 3, 2, 1, 1]
-    assert await search(store) == (0, False)
-    await Indexer(store).catch_up()
-    assert await search(store) == (1, True)
+    if released < "0008":  # Versions from then on took rows into the index as they came, which these did not.
+        assert await search(store) == (0, False)
+        await Indexer(store).catch_up()
+        assert await search(store) == (1, True)
     await store.close()
 
 

@@ -13,11 +13,12 @@ from aigateway.accounts.authenticate import Authenticator
 from aigateway.accounts.revocations import Revocations
 from aigateway.app.observing import Observing, observing
 from aigateway.app.sealing import check, keyring
-from aigateway.app.shipping import journal_folder, shippers
+from aigateway.app.shipping import journal_folder, own_chain, shippers
 from aigateway.app.storage import open_store
 from aigateway.app.tooling import tooling
 from aigateway.audit.adoption import Adoption
 from aigateway.audit.dumps.dumps import Dumps
+from aigateway.audit.heads import Heads
 from aigateway.audit.indexer import Indexer
 from aigateway.audit.journal import Journal
 from aigateway.audit.journals import Journals
@@ -105,7 +106,11 @@ async def running(
         stack.push_async_callback(store.close)
         await check(store, keyring(settings.external_token_encryption_keys, settings.data_dir, may_make=False))
 
-        make_shipper = shippers(store, logs=settings.gateway.structured_logging)
+        chain = own_chain(settings.data_dir)
+        heads = Heads(store, chain)
+        heads.start()
+        stack.push_async_callback(heads.stop)
+        make_shipper = shippers(store, chain, logs=settings.gateway.structured_logging)
         shipper = make_shipper(journal)
         await shipper.adopt()
         shipper.start()

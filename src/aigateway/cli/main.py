@@ -26,6 +26,7 @@ _COMMANDS = {
     "external-auth": _Command("external_auth", "Link your accounts at services whose tools the gateway adds."),
     "mcp": _Command("mcp", "Look at MCP servers and what they offer."),
     "journal": _Command("journal", "Look after records that wait on this machine."),
+    "audit": _Command("audit", "Prove that the record is as it was written."),
     "dumps": _Command("dumps", "Look at API dumps."),
     "ai-gateway": _Command("ai_gateway", "Look at what the gateway recorded."),
     "aibridge": _Command("ai_gateway", "The old name of ai-gateway.", hidden=True),

@@ -71,6 +71,13 @@ class Update:
         connection.exec_driver_sql(statement, [(*row[1:], row[0]) for row in rows])
 
 
+def storable(connection: Connection, table: Table, columns: Sequence[str], rows: list[Row]) -> list[Row]:
+    """The rows as the database will give them back."""
+    if connection.dialect.name != "postgresql" or _NUL not in _encode(rows):
+        return rows
+    return [tuple(_without_nul(table, name, value) for name, value in zip(columns, row, strict=True)) for row in rows]
+
+
 def of_ids(connection: Connection, table: Table, columns: str, ids: Iterable[str], key: str = "id") -> Sequence[Any]:
     """These columns of the rows whose `key` is among `ids`."""
     wanted = list(ids)
@@ -130,12 +137,7 @@ def _read(table: Table, name: str) -> str:
 def _write_json(
     connection: Connection, statement: str, table: Table, columns: Sequence[str], rows: Sequence[Row]
 ) -> None:
-    text = _encode([dict(zip(columns, row, strict=True)) for row in rows])
-    if _NUL in text:
-        storable = [
-            {name: _without_nul(table, name, value) for name, value in zip(columns, row, strict=True)} for row in rows
-        ]
-        text = _encode(storable)
+    text = _encode([dict(zip(columns, row, strict=True)) for row in storable(connection, table, columns, list(rows))])
     connection.exec_driver_sql(statement, (text.decode(),))
 
 

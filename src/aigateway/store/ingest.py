@@ -10,7 +10,8 @@ from typing import NamedTuple
 from sqlalchemy import Connection, Table
 
 from aigateway.store import rows, session_index
-from aigateway.store.bulk import Insert, Update, of_ids
+from aigateway.store.bulk import Insert, Update, of_ids, storable
+from aigateway.store.chain import UNNAMED, Chain, content_of, extend, stored_contents
 from aigateway.store.lineage import link
 from aigateway.store.records import (
     AnyRecord,
@@ -54,8 +55,8 @@ class _Known(NamedTuple):
 _TEXTS = (PromptUsage, ModelThought, ToolUsage)
 
 
-def apply(connection: Connection, records: Sequence[AnyRecord]) -> None:
-    """Write `records` (at most some thousands) into the tables.
+def apply(connection: Connection, records: Sequence[AnyRecord], replica: Chain = UNNAMED) -> None:
+    """Write `records` (at most some thousands) into the tables, and what has ended into the hash chain of the replica.
 
     A row that is there already stays as it is, and an end is taken only once. A row may come before or after the others
     of its interception, except that an end must not come before its start in an earlier call.
@@ -66,7 +67,12 @@ def apply(connection: Connection, records: Sequence[AnyRecord]) -> None:
     batch = _sorted(records)
     known = _known(connection, batch.starts.keys() | batch.ends.keys())
     new = [start for ident, start in batch.starts.items() if ident not in known]
-    begun = [rows.interception(start, batch.ends.get(start.interception_id)) for start in new]
+    begun = storable(
+        connection,
+        interceptions,
+        rows.INTERCEPTION,
+        [rows.interception(start, batch.ends.get(start.interception_id)) for start in new],
+    )
     ended = [
         rows.ended(end, known[ident].hint, known[ident].metadata)
         for ident, end in batch.ends.items()
@@ -74,8 +80,11 @@ def apply(connection: Connection, records: Sequence[AnyRecord]) -> None:
     ]
     _INTERCEPTIONS.write(connection, begun)
     for insert in _CHILDREN:
+        children = batch.children[insert.table]
+        batch.children[insert.table] = storable(connection, insert.table, insert.columns, children)
         insert.write(connection, batch.children[insert.table])
     _ENDS.write(connection, ended)
+    _chain(connection, replica, batch, begun, [str(row[0]) for row in ended])
     before = link(connection, started=_answering(batch.starts.values()), called=_called(connection, batch))
     _note_sessions(connection, batch, new, [str(row[0]) for row in ended])
     session_index.follow(connection, before)
@@ -97,6 +106,21 @@ def _sorted(records: Iterable[AnyRecord]) -> _Batch:
             if isinstance(record, ToolUsage) and record.tool_call_id:
                 batch.calls.append(record.tool_call_id[: rows.LONGEST_INDEXED])
     return batch
+
+
+def _chain(connection: Connection, replica: Chain, batch: _Batch, begun: Sequence[Row], ended: Sequence[str]) -> None:
+    """Chain what has ended: what came whole from memory, the rest as the tables have it."""
+    contents: dict[str, bytes] = {}
+    whole = {str(row[0]): row for row in begun if row[0] in batch.ends}
+    if whole:
+        children: dict[str, dict[Table, list[Row]]] = {ident: {} for ident in whole}
+        for table, new in batch.children.items():
+            for row in new:
+                if row[1] in whole:
+                    children[str(row[1])].setdefault(table, []).append(row)
+        contents = {ident: content_of(row, children[ident]) for ident, row in whole.items()}
+    contents |= stored_contents(connection, ended)
+    extend(connection, replica, ((ident, contents[ident]) for ident in batch.ends if ident in contents))
 
 
 def _known(connection: Connection, ids: Iterable[str]) -> dict[str, _Known]:

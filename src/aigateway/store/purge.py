@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, or_, select, text
 
-from aigateway.store import session_index
+from aigateway.store import chain, session_index
 from aigateway.store.search import index
 from aigateway.store.tables import api_keys, interceptions, model_thoughts, token_usages, tool_usages, user_prompts
 from aigateway.store.turns import Turn, has, wait_for
@@ -35,6 +35,7 @@ def records(connection: Connection, before: datetime, limit: int) -> int:
     if not ids:
         return 0
     index.forget(connection, ids)
+    chain.forget(connection, ids)
     deleted = 0
     for child in (model_thoughts, tool_usages, token_usages, user_prompts):
         deleted += connection.execute(delete(child).where(child.c.interception_id.in_(ids))).rowcount

@@ -245,6 +245,34 @@ for _table in (token_usages, tool_usages, model_thoughts):
 for _table in (token_usages, tool_usages):
     Index(f"ix_{_table.name}_provider_response_id", _table.c.provider_response_id)
 
+# Hash chains: `store.chain`. Digests are hexadecimal, so that people can compare them.
+chains = Table(
+    "audit_chains",
+    metadata,
+    Column("id", Uuid36, primary_key=True),
+    Column("name", Text, nullable=False, server_default=""),
+    Column("begun_at", UtcTime, nullable=False),
+    Column("length", BigInteger, nullable=False),
+    Column("head", String(64), nullable=False),
+)
+chain_links = Table(
+    "audit_chain_links",
+    metadata,
+    Column("chain_id", Uuid36, primary_key=True),
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("digest", String(64), nullable=False),
+    Column("interception_id", Uuid36),
+    Column("detail", Text),
+    Column("purged", Boolean, nullable=False, server_default=false()),
+    sqlite_with_rowid=False,
+)
+Index(
+    "ix_audit_chain_links_interception_id",
+    chain_links.c.interception_id,
+    sqlite_where=chain_links.c.interception_id.is_not(None),
+    postgresql_where=chain_links.c.interception_id.is_not(None),
+)
+
 # Full-text search: `store.search`. The table of words that SQLite has besides cannot be said here.
 _row_id = BigInteger().with_variant(Integer, "sqlite")
 search_documents = Table(

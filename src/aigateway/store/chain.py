@@ -1,0 +1,209 @@
+"""The hash chains of the record: each ended interception is a link of the chain of the replica that stored it.
+
+    digest = SHA-256(digest of the link before it · all rows of the interception as they are stored)
+
+Whatever is changed, removed or put in between makes the digests from there on wrong. What is derived from other rows
+(threads, sessions) is not in the chain, since it changes when other rows arrive. A chain of its own, the ledger, says
+which chains there are and which links retention has removed on purpose. `store.verification` checks all of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from hashlib import sha256
+from itertools import groupby
+from typing import Any, NamedTuple
+
+import msgspec
+from sqlalchemy import Connection, Table, delete, func, insert, select, update
+
+from aigateway.store.bulk import Insert
+from aigateway.store.rows import CHILDREN, INTERCEPTION, Row
+from aigateway.store.session_index import chunks
+from aigateway.store.tables import chain_links, chains, interceptions
+from aigateway.store.times import rfc3339, utc_now
+from aigateway.store.types import Json, UtcTime
+
+_NIL = "00000000-0000-0000-0000-000000000000"
+
+_encode = msgspec.json.Encoder(order="sorted").encode
+_decode = msgspec.json.Decoder().decode
+_LINKS = Insert(chain_links, ("chain_id", "position", "digest", "interception_id", "detail"), ("chain_id", "position"))
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """Whose chain: that of one data directory, shared by its workers."""
+
+    id: str
+    """A UUID."""
+    name: str
+    """For people: the host."""
+
+
+LEDGER = Chain(_NIL, "ledger")
+UNNAMED = Chain("00000000-0000-0000-0000-000000000001", "")
+"""For those who store without being a replica: imports and tests."""
+
+
+class Head(NamedTuple):
+    """The end of a chain."""
+
+    position: int
+    digest: str
+
+
+def ground(chain_id: str) -> str:
+    """The digest before the first link."""
+    return sha256(chain_id.encode()).hexdigest()
+
+
+def next_digest(before: str, content: bytes) -> str:
+    """The digest of a link."""
+    return sha256(before.encode() + content).hexdigest()
+
+
+def content_of(interception: Row, children: Mapping[Table, Sequence[Row]]) -> bytes:
+    """All rows of an interception, in one form whatever the database: columns as in `store.rows`."""
+    return _encode(
+        [
+            _canonical(INTERCEPTION, interception),
+            *(
+                [_canonical(columns, row) for row in sorted(children.get(table, ()), key=_first)]
+                for table, columns in CHILDREN.items()
+            ),
+        ]
+    )
+
+
+def stored_contents(connection: Connection, ids: Sequence[str]) -> dict[str, bytes]:
+    """What the tables hold of these interceptions, as `content_of`; those that are not there are left out."""
+    found: dict[str, bytes] = {}
+    for some in chunks(ids):
+        begun = {str(row[0]): row for row in _stored(connection, interceptions, INTERCEPTION, "id", some)}
+        children: dict[str, dict[Table, list[Row]]] = {ident: {} for ident in begun}
+        for table, columns in CHILDREN.items():
+            for row in _stored(connection, table, columns, "interception_id", some):
+                if str(row[1]) in children:
+                    children[str(row[1])].setdefault(table, []).append(row)
+        found.update((ident, content_of(row, children[ident])) for ident, row in begun.items())
+    return found
+
+
+def extend(connection: Connection, chain: Chain, contents: Iterable[tuple[str, bytes]]) -> None:
+    """Add links for interceptions that have ended: their ids and contents."""
+    _append(connection, chain, ((ident, None, content) for ident, content in contents))
+
+
+def forget(connection: Connection, ids: Sequence[str]) -> None:
+    """Let the ledger know that retention removes these interceptions, and mark their links."""
+    removed: list[tuple[str, int]] = []
+    for some in chunks(ids):
+        wanted = chain_links.c.interception_id.in_(some)
+        links = select(chain_links.c.chain_id, chain_links.c.position).where(wanted)
+        removed += [(row.chain_id, row.position) for row in connection.execute(links)]
+        connection.execute(update(chain_links).where(wanted).values(purged=True))
+    if not removed:
+        return
+    ranges = {
+        chain_id: list(_ranges([position for _, position in links]))
+        for chain_id, links in groupby(sorted(removed), key=_first)
+    }
+    _tell(connection, {"purged": ranges})
+    for chain_id in ranges:
+        _shorten(connection, chain_id)
+
+
+def head(connection: Connection, chain_id: str) -> Head | None:
+    """The end of a chain; None when there is no such chain."""
+    row = connection.execute(select(chains.c.length, chains.c.head).where(chains.c.id == chain_id)).one_or_none()
+    return None if row is None else Head(row.length, row.head)
+
+
+def _append(connection: Connection, chain: Chain, new: Iterable[tuple[str | None, str | None, bytes]]) -> None:
+    links: list[Row] = []
+    before = None
+    for ident, detail, content in new:
+        if before is None:
+            before = head(connection, chain.id) or _begin(connection, chain)
+            position, digest = before
+        position, digest = position + 1, next_digest(digest, content)
+        links.append((chain.id, position, digest, ident, detail))
+    if links:
+        _LINKS.write(connection, links)
+        connection.execute(update(chains).where(chains.c.id == chain.id).values(length=position, head=digest))
+
+
+def _begin(connection: Connection, chain: Chain) -> Head:
+    first = Head(0, ground(chain.id))
+    connection.execute(
+        insert(chains).values(id=chain.id, name=chain.name, begun_at=utc_now(), length=0, head=first.digest)
+    )
+    if chain != LEDGER:
+        _tell(connection, {"chain": chain.id})
+    return first
+
+
+def _tell(connection: Connection, what: Mapping[str, Any]) -> None:
+    """Put something on the ledger."""
+    detail = _encode(what)
+    _append(connection, LEDGER, [(None, detail.decode(), detail)])
+
+
+def _shorten(connection: Connection, chain_id: str) -> None:
+    """Remove the links at the beginning that were purged, but for the last of them, from which the others go on."""
+    column = chain_links.c
+    mine = column.chain_id == chain_id
+    kept = select(func.min(column.position)).where(mine, column.purged.is_(False)).scalar_subquery()
+    newest = select(func.max(column.position)).where(mine).scalar_subquery()
+    connection.execute(delete(chain_links).where(mine, column.position < func.coalesce(kept - 1, newest)))
+
+
+def _ranges(positions: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Ascending positions as ranges, both ends included."""
+    for _, run in groupby(enumerate(positions), key=lambda one: one[1] - one[0]):
+        members = [position for _, position in run]
+        yield members[0], members[-1]
+
+
+def _stored(
+    connection: Connection, table: Table, columns: Sequence[str], key: str, ids: Sequence[str]
+) -> Iterator[Row]:
+    kinds = [table.c[name].type for name in columns]
+    query = select(*(table.c[name] for name in columns)).where(table.c[key].in_(ids))
+    for row in connection.execute(query):
+        yield tuple(_as_row(value, kind) for value, kind in zip(row, kinds, strict=True))
+
+
+def _as_row(value: Any, kind: object) -> Any:
+    """A value as SQLAlchemy gives it, in the form of `store.rows`."""
+    if value is None:
+        return None
+    if isinstance(kind, UtcTime):
+        return rfc3339(value)
+    return _encode(value).decode() if isinstance(kind, Json) else value
+
+
+def _canonical(columns: Sequence[str], row: Row) -> list[Any]:
+    """A row's values, with JSON in one form."""
+    return [
+        _number(_decode(str(value))) if value and name == "metadata" else value
+        for name, value in zip(columns, row, strict=True)
+    ]
+
+
+def _number(value: Any) -> Any:
+    """JSON with one form for numbers that are equal: PostgreSQL writes 1e3 as 1000, and 1e30 with all its digits."""
+    if type(value) is float and value.is_integer():
+        return int(Decimal(repr(value)))
+    if type(value) is dict:
+        return {key: _number(inner) for key, inner in value.items()}
+    if type(value) is list:
+        return [_number(inner) for inner in value]
+    return value
+
+
+def _first(row: Sequence[Any]) -> Any:
+    return row[0]

@@ -37,6 +37,7 @@ PAGES = {
     "people": "/people",
     "providers": "/providers",
     "tools": "/tools",
+    "settings": "/settings",
     "missing": "/nothing",
 }
 BEST = (

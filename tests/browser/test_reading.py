@@ -190,7 +190,8 @@ def test_an_incident_file_shows_everything_on_paper(page):
     page.get_by_role("link", name="Print view").click()
     page.emulate_media(media="print")
     expect(page.get_by_text("Made by ada at")).to_be_visible()
-    expect(page.get_by_text('"query": "nightly AND certificate"').first).to_be_visible()
+    expect(page.locator("code", has_text='"query": "nightly AND certificate"')).to_be_visible()
+    expect(page.locator("[data-preview]").first).to_be_hidden()
     expect(page.get_by_role("navigation", name="Pages")).to_be_hidden()
 
 

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 STAMP := $(VENV)/.synced
 
-.PHONY: help run test check bench load format lock screenshots clean
+.PHONY: help run test check bench load soak format lock screenshots clean
 
 help: ## show the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -35,6 +35,9 @@ bench: $(STAMP) ## measure what the gateway costs beside a plain proxy
 
 load: $(STAMP) ## hold thousands of streams open, and look for growth
 	@$(BIN)/python -m benchmarks.bench.crowd $(ARGS)
+
+soak: $(STAMP) ## let every fault strike again and again, and count what was lost
+	@$(BIN)/python -m benchmarks.soak $(ARGS)
 
 format: $(STAMP) ## format the code and mend what lint can mend
 	@$(BIN)/ruff format .

@@ -18,6 +18,7 @@ from aigateway.store.records import ModelThought, PromptUsage
 from aigateway.store.search import index, matching
 from aigateway.store.search.documents import Document, put
 from aigateway.store.search.words import Phrase
+from aigateway.store.tables import interceptions as interception_table
 from aigateway.store.tables import search_documents, search_queue, search_tasks
 from tests.store.stories import ANN, BOB, at, end, start, tool, uid
 
@@ -354,3 +355,16 @@ async def test_every_text_is_found_by_any_piece_of_its_own_words(store, said, da
         ).count
 
     assert await store.write(look) == 1
+
+
+async def test_a_search_reads_no_document_but_those_that_match(sqlite):
+    wanted = InterceptionFilter(visible_to=None, texts=(Phrase(("rare",)),))
+
+    def plan(connection):
+        query = select(interception_table.c.id).where(*wanted.conditions()).compile(connection)
+        values = tuple(query.params[name] for name in query.positiontup)
+        return [row[-1] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}", values)]
+
+    found = await sqlite.read(plan)
+    assert "SEARCH aigateway_search_documents USING INTEGER PRIMARY KEY (rowid=?)" in found
+    assert not any(step.startswith(("SCAN aibridge", "SCAN aigateway_search_documents")) for step in found)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Self
 
 from sqlalchemy import BigInteger, ColumnElement, Connection, func, literal, select
 from sqlalchemy.ext.compiler import compiles
@@ -84,6 +84,10 @@ class _Matches(FunctionElement[bool]):
         numbers = (literal(number, BigInteger) for number in (*looked.ids, most))
         asked = (literal(_fts5(phrases, visible_to)), literal(_tsquery(phrases)))
         super().__init__(search_documents.c.id, *numbers, *asked, *whose)
+
+    def self_group(self, against: object = None) -> Self:  # noqa: ARG002  # SQLAlchemy's signature
+        """As it is: compared with 1, as SQLAlchemy does it for SQLite, it would be asked of each row in turn."""
+        return self
 
 
 def _fts5(phrases: Sequence[Phrase], visible_to: str | None) -> str:

@@ -369,6 +369,27 @@ async def test_an_end_that_could_not_be_written_is_written_as_soon_as_it_can_be(
     assert journal._late == []
 
 
+@pytest.mark.parametrize("then", ["append", "check_writable", "close"])
+async def test_an_end_that_could_not_be_written_comes_with_the_next_write_that_succeeds(journal, disk, then):
+    """The server may be stopped before it is tried again by itself."""
+    await journal.append([start("a")])
+    disk.error = errno.ENOSPC
+    with pytest.raises(JournalUnavailable):
+        await journal.append([end("a")])
+    disk.error = None
+    match then:
+        case "append":
+            await journal.append([start("b")])
+        case "check_writable":
+            await journal.check_writable()
+        case "close":
+            await journal.close()
+    again = Journal(journal.path)
+    await again.open()
+    assert "a" not in dict(await again.unfinished())
+    assert [type(entry.records[0]).__name__ for entry in await again.entries(9)][-1] == "InterceptionEnd"
+
+
 async def test_rows_that_nobody_waits_for_any_more_are_announced_to_the_shipper(journal):
     journal.appended.clear()
     journal.append([start("a")]).cancel()

@@ -116,6 +116,7 @@ class Journal:
         """Close the files; they are removed when they have nothing left to tell."""
         if self._files is None:
             return
+        self._write_late()
         files, self._files = self._files, None
         files.close(keep=bool(self._last > self._shipped or self._opened.ids))
 
@@ -131,6 +132,8 @@ class Journal:
             if self._files is not None and self._ends_what_is_open(records):
                 self._write_later(records)
             return self._failed(error)
+        if self._late:
+            self._write_late()  # What could be written just now can be so again.
         return self._kept
 
     async def entries(self, limit: int) -> list[Entry]:
@@ -195,6 +198,7 @@ class Journal:
         """
         self._check_room()
         self._write(frame(Kind.SHIPPED, self._shipped, b""), 0)
+        self._write_late()
 
     def _append(self, records: Sequence[AnyRecord]) -> None:
         begins = type(records[0]) is InterceptionStart

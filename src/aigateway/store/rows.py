@@ -21,7 +21,7 @@ from aigateway.store.records import (
 from aigateway.store.tables import model_thoughts, token_usages, tool_usages, user_prompts
 from aigateway.store.times import rfc3339
 
-Value = str | int | None
+Value = str | int | bytes | None
 Row = tuple[Value, ...]
 Use = tuple[str, str, str, str, str, str, str]
 """Session id, initiator id, provider, its name, model and client of an interception, and when it started."""

@@ -59,7 +59,12 @@ class UtcTime(TypeDecorator[datetime]):
 
     def process_result_value(self, value: datetime | str | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002  # SQLAlchemy's signature
         """What Python is given."""
-        return datetime.fromisoformat(value) if isinstance(value, str) else value
+        return None if value is None else time_of(value)
+
+
+def time_of(value: datetime | str) -> datetime:
+    """A time as the driver of either database gives it."""
+    return datetime.fromisoformat(value) if isinstance(value, str) else value
 
 
 class Words(TypeDecorator[Any]):

@@ -190,11 +190,12 @@ async def test_what_is_purged_is_not_found_nor_waits(store):
     assert await store.read(lambda connection: connection.execute(select(func.count(search_queue.c.id))).scalar()) == 0
 
 
-async def test_nothing_that_was_purged_is_left_in_the_file(sqlite, tmp_path):
+@pytest.mark.parametrize("times", [5, 100], ids=["short", "long"])
+async def test_nothing_that_was_purged_is_left_in_the_file(sqlite, tmp_path, times):
     """Not in the index either, once what runs in the background has been at it."""
     await sqlite.write(index.note_missing, NEW_YEAR)
     for number in range(1, 60):
-        await sqlite.write(apply, asked(number, f"canaryofthepurge{number} " * 5))
+        await sqlite.write(apply, asked(number, f"canaryofthepurge{number} " * times))
         await catch_up(sqlite)
     await sqlite.write(apply, asked(100, "this stays", second=3000))
     await catch_up(sqlite)

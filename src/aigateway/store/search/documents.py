@@ -16,12 +16,19 @@ from typing import Any
 
 from sqlalchemy import ARRAY, Connection, Text, bindparam, delete, func, insert, select, text
 
+from aigateway.store.bulk import Insert, of_ids
 from aigateway.store.search.matching import IN_A_MICROSECOND, first_id, lexeme, owner
 from aigateway.store.session_index import chunks
 from aigateway.store.tables import search_documents
 
 _SECURE_SINCE = (3, 42)
 """SQLite that removes a word from its place in FTS5's own tables at once."""
+_WORTH_COMPRESSING = 512
+"""Bytes. Beginning to compress costs as much as some hundreds of them."""
+_COMPRESSED = b"\x78"
+"""How what zlib makes begins (RFC 1950 section 2.2)."""
+
+_DOCUMENTS = Insert(search_documents, ("id", "interception_id", "words"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,16 +65,14 @@ def put(connection: Connection, documents: Sequence[Document]) -> None:
 
 def remove(connection: Connection, interception_ids: Sequence[str]) -> int:
     """Remove the documents of interceptions; says how many there were."""
-    removed = 0
-    for some in chunks(interception_ids):
-        which = search_documents.c.interception_id.in_(some)
-        if connection.dialect.name == "sqlite":
-            _forget_words(
-                connection,
-                connection.execute(select(search_documents.c.id, search_documents.c.words).where(which)).all(),
-            )
-        removed += connection.execute(delete(search_documents).where(which)).rowcount
-    return removed
+    forgets = connection.dialect.name == "sqlite"
+    columns = "id, words" if forgets else "id"
+    there = of_ids(connection, search_documents, columns, interception_ids, key="interception_id")
+    if forgets:
+        _forget_words(connection, there)
+    for some in chunks([row[0] for row in there]):
+        connection.execute(delete(search_documents).where(search_documents.c.id.in_(some)))
+    return len(there)
 
 
 def keeps_what_is_removed(connection: Connection) -> bool:
@@ -127,10 +132,7 @@ def _with_ids(connection: Connection, documents: Sequence[Document]) -> list[tup
 
 
 def _put_in_sqlite(connection: Connection, documents: Sequence[tuple[int, Document]]) -> None:
-    connection.execute(
-        insert(search_documents),
-        [{"id": ident, "interception_id": one.interception_id, "words": _packed(one)} for ident, one in documents],
-    )
+    _DOCUMENTS.write(connection, [(ident, one.interception_id, _packed(one)) for ident, one in documents])
     connection.exec_driver_sql(
         "INSERT INTO aigateway_search_words (rowid, who, words) VALUES (?, ?, ?)",
         [(ident, owner(one.initiator_id), one.words) for ident, one in documents],
@@ -138,7 +140,7 @@ def _put_in_sqlite(connection: Connection, documents: Sequence[tuple[int, Docume
 
 
 def _forget_words(connection: Connection, rows: Sequence[Any]) -> None:
-    forgotten = [(row.id, *_unpacked(row.words)) for row in rows]
+    forgotten = [(ident, *_unpacked(words)) for ident, words in rows]
     if forgotten:
         connection.exec_driver_sql(
             "INSERT INTO aigateway_search_words (aigateway_search_words, rowid, who, words) VALUES ('delete', ?, ?, ?)",
@@ -147,9 +149,12 @@ def _forget_words(connection: Connection, rows: Sequence[Any]) -> None:
 
 
 def _packed(document: Document) -> bytes:
-    return zlib.compress(f"{owner(document.initiator_id)} {document.words}".encode(), 1)
+    """Compressed where that is worth it; an owner, which is hexadecimal, never begins as zlib's format does."""
+    plain = f"{owner(document.initiator_id)} {document.words}".encode()
+    return zlib.compress(plain, 1) if len(plain) > _WORTH_COMPRESSING else plain
 
 
 def _unpacked(words: bytes) -> tuple[str, str]:
-    who, _, rest = zlib.decompress(words).decode().partition(" ")
+    plain = zlib.decompress(words) if words.startswith(_COMPRESSED) else words
+    who, _, rest = plain.decode().partition(" ")
     return who, rest

@@ -14,7 +14,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, delete, exists, func, insert, literal, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, delete, exists, insert, literal, select, tuple_, update
 
 from aigateway.store.bulk import Insert, of_ids
 from aigateway.store.search import documents
@@ -31,6 +31,7 @@ from aigateway.store.tables import (
     user_prompts,
 )
 from aigateway.store.turns import Turn, has, wait_for
+from aigateway.store.types import time_of
 
 _MOST_BYTES = 500_000
 """A `tsvector` has at most a megabyte, which is twice what so many bytes of words can come to."""
@@ -38,6 +39,11 @@ _PAGES_AT_ONCE = 500
 """Of FTS5's tables, about 2 MB."""
 
 
+_TEXTS = (
+    (user_prompts, "prompt"),
+    (model_thoughts, "content"),
+    (tool_usages, "tool || ' ' || input"),
+)
 _QUEUE = Insert(search_queue, ("interception_id",))
 
 
@@ -177,39 +183,31 @@ def _squeeze(connection: Connection, *, begun: bool) -> int:
 
 def _take_in(connection: Connection, ids: Sequence[str]) -> None:
     """Write the documents of ended interceptions that are there."""
-    column = interceptions.c
     texts = _texts(connection, ids)
-    for some in chunks(ids):
-        found = select(column.id, column.initiator_id, column.started_at).where(column.id.in_(some))
-        documents.put(
-            connection,
-            [
-                Document(
-                    interception_id=row.id,
-                    initiator_id=row.initiator_id,
-                    started_at=row.started_at,
-                    words=_words(texts[row.id]),
-                )
-                for row in connection.execute(found)
-                if row.id in texts
-            ],
-        )
+    documents.put(
+        connection,
+        [
+            Document(
+                interception_id=str(ident),
+                initiator_id=str(initiator_id),
+                started_at=time_of(started_at),
+                words=_words(texts[str(ident)]),
+            )
+            for ident, initiator_id, started_at in of_ids(
+                connection, interceptions, "id, initiator_id, started_at", texts
+            )
+        ],
+    )
 
 
 def _texts(connection: Connection, ids: Sequence[str]) -> dict[str, list[str]]:
     """All texts of interceptions: the prompt, thoughts, and tools with their input."""
     found: dict[str, list[str]] = defaultdict(list)
-    tables = (
-        (user_prompts, user_prompts.c.prompt),
-        (model_thoughts, model_thoughts.c.content),
-        (tool_usages, tool_usages.c.tool + " " + tool_usages.c.input),
-    )
-    for (table, text), some in ((pair, some) for some in chunks(ids) for pair in tables):
-        beginning = func.substr(text, 1, LONGEST)
-        query: Select[Any] = select(table.c.interception_id, beginning.label("text"))
-        order = (table.c.created_at, table.c.id)
-        for row in connection.execute(query.where(table.c.interception_id.in_(some)).order_by(*order)):
-            found[row.interception_id].append(row.text)
+    for table, text in _TEXTS:
+        columns = f"interception_id, substr({text}, 1, {LONGEST}), created_at, id"
+        rows = of_ids(connection, table, columns, ids, key="interception_id")
+        for ident, beginning, _, _ in sorted(rows, key=lambda row: (row[2], str(row[3]))):
+            found[str(ident)].append(beginning)
     return found
 
 

@@ -218,11 +218,15 @@ def test_the_schema_is_one():
     Draft202012Validator.check_schema(VALIDATOR.schema)
 
 
+def entry(seq, records):
+    return Entry(seq, records, size=0)
+
+
 @pytest.mark.parametrize(
     "record", [STARTED, ENDED, PROMPT, USED, CALLED, THOUGHT], ids=lambda record: type(record).__name__
 )
 async def test_every_record_has_exactly_its_documented_fields(log, tables, record):
-    await StructuredLog(tables.find).write([Entry(1, [record])])
+    await StructuredLog(tables.find).write([entry(1, [record])])
     assert log.records == [EXPECTED[type(record)]]
     line = log.lines[-1]
     assert (line["msg"], line["level"], line["logger_names"]) == ("interception log", "INFO", ["audit"])
@@ -259,7 +263,7 @@ def test_the_examples_in_the_documentation_are_true():
 async def test_says_once_that_prompts_are_logged_in_clear(log, tables):
     structured = StructuredLog(tables.find)
     for seq in range(1, 4):
-        await structured.write([Entry(seq, [PROMPT])])
+        await structured.write([entry(seq, [PROMPT])])
     warnings = [line["msg"] for line in log.lines if line["level"] == "WARN"]
     assert len(warnings) == 1
     assert "in clear" in warnings[0]
@@ -268,8 +272,8 @@ async def test_says_once_that_prompts_are_logged_in_clear(log, tables):
 
 async def test_what_was_logged_is_not_logged_again(log, tables):
     structured = StructuredLog(tables.find)
-    await structured.write([Entry(1, [start("a")]), Entry(2, [start("b")])])
-    await structured.write([Entry(1, [start("a")]), Entry(2, [start("b")]), Entry(3, [end("a")])])
+    await structured.write([entry(1, [start("a")]), entry(2, [start("b")])])
+    await structured.write([entry(1, [start("a")]), entry(2, [start("b")]), entry(3, [end("a")])])
     assert [line["fields"]["interception_id"] for line in log.lines[1:]] == ["a", "b", "a"]
 
 
@@ -277,16 +281,16 @@ async def test_while_the_store_is_away_nothing_is_logged_halfway(log, tables):
     structured = StructuredLog(tables.find)
     tables.failure = StoreUnavailable("away")
     with pytest.raises(StoreUnavailable):
-        await structured.write([Entry(1, [STARTED])])
+        await structured.write([entry(1, [STARTED])])
     assert log.records == []
     tables.failure = None
-    await structured.write([Entry(1, [STARTED])])
+    await structured.write([entry(1, [STARTED])])
     assert log.records == [EXPECTED[InterceptionStart]]
 
 
 async def test_a_store_that_cannot_say_holds_nothing_back(log, tables):
     tables.failure = ValueError("no such id")
-    await StructuredLog(tables.find).write([Entry(1, [STARTED, ENDED])])
+    await StructuredLog(tables.find).write([entry(1, [STARTED, ENDED])])
     begun, ended = log.records
     assert (begun["thread_parent_id"], begun["thread_root_id"]) == (None, None)
     assert (ended["streaming"], ended["request_bytes"]) == (None, None)
@@ -294,7 +298,7 @@ async def test_a_store_that_cannot_say_holds_nothing_back(log, tables):
 
 
 async def test_the_store_is_asked_once_a_batch_and_only_for_what_it_may_know(log, tables):
-    await StructuredLog(tables.find).write([Entry(1, [start("plain"), PROMPT]), Entry(2, [STARTED, ENDED])])
+    await StructuredLog(tables.find).write([entry(1, [start("plain"), PROMPT]), entry(2, [STARTED, ENDED])])
     assert tables.asked == [[ID, ID]]
 
 
@@ -327,7 +331,7 @@ async def test_hostile_text_stays_one_line_and_one_safe_entry(log, tables, promp
     structured = StructuredLog(tables.find)
     log.empty()
     hostile = PromptUsage(interception_id=ID, id="p", msg_id="", prompt=prompt, created_at=TIME)
-    await structured.write([Entry(1, [hostile])])
+    await structured.write([entry(1, [hostile])])
     flush(30)
     whole(log, prompt)
 
@@ -338,7 +342,7 @@ async def test_any_text_stays_one_line_and_one_safe_entry(log, tables, prompt):
     structured = StructuredLog(tables.find)
     log.empty()
     anything = PromptUsage(interception_id=ID, id="p", msg_id="", prompt=prompt, created_at=TIME)
-    await structured.write([Entry(1, [anything])])
+    await structured.write([entry(1, [anything])])
     flush()
     whole(log, prompt)
 
@@ -416,7 +420,7 @@ async def test_a_log_that_is_only_slow_loses_nothing(tables, log, monkeypatch):
     monkeypatch.setattr(structured_log, "_PATIENCE_STEPS", 10_000)
     before = lost()
     structured = StructuredLog(tables.find)
-    await structured.write([Entry(seq, [PROMPT]) for seq in range(1, 3001)])
+    await structured.write([entry(seq, [PROMPT]) for seq in range(1, 3001)])
     assert len(log.records) == 3000
     assert lost() == before
 
@@ -461,19 +465,19 @@ async def test_a_log_that_hangs_is_waited_for_once_and_what_it_loses_is_counted(
     before = lost()
     structured = StructuredLog(tables.find)
     for seq in range(1, 501):
-        await structured.write([Entry(seq, [PROMPT])])
+        await structured.write([entry(seq, [PROMPT])])
     assert 0 < hanging.waits <= structured_log._PATIENCE_STEPS
     assert lost() - before >= 300
 
 
 async def test_a_log_that_works_again_is_waited_for_again(tables, hanging):
     structured = StructuredLog(tables.find)
-    await structured.write([Entry(1, [PROMPT])])
-    await structured.write([Entry(2, [PROMPT])])
+    await structured.write([entry(1, [PROMPT])])
+    await structured.write([entry(2, [PROMPT])])
     assert hanging.waits == structured_log._PATIENCE_STEPS
     hanging.read()
     flush(30)
-    await structured.write([Entry(3, [PROMPT])])
+    await structured.write([entry(3, [PROMPT])])
     assert is_written()()
 
 

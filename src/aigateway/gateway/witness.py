@@ -150,13 +150,6 @@ class Recording:
         return None, None
 
     def _outcome(self, error_type: str | None, message: str | None, facts: AnswerFacts) -> Outcome:
-        metadata: dict[str, Any] = {}
-        if facts.unreadable:
-            metadata["unreadable"] = facts.unreadable
-        if facts.model:
-            metadata["response_model"] = facts.model
-        if facts.error is not None and facts.error.type:
-            metadata["provider_error_type"] = facts.error.type
         return Outcome(
             status_code=self._status if self._begun else None,
             error_type=error_type,
@@ -164,8 +157,20 @@ class Recording:
             response_bytes=self._bytes,
             time_to_first_byte_ms=self._first_byte_ms,
             credential_hint=self._served_by,
-            metadata=metadata,
+            metadata=noted(facts),
         )
+
+
+def noted(facts: AnswerFacts) -> dict[str, Any]:
+    """What the metadata of an interception's end says of its answer."""
+    metadata: dict[str, Any] = {}
+    if facts.unreadable:
+        metadata["unreadable"] = facts.unreadable
+    if facts.model:
+        metadata["response_model"] = facts.model
+    if facts.error is not None and facts.error.type:
+        metadata["provider_error_type"] = facts.error.type
+    return metadata
 
 
 class Unrecorded:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
-from typing import Any
 
 from aigateway.audit.recorder import Interception, Outcome
-from aigateway.gateway.witness import kind_of_error, kind_of_status
+from aigateway.gateway.witness import kind_of_error, kind_of_status, noted
 from aigateway.wire.facts import AnswerFacts, Executor
 from aigateway.wire.observer import Observer
 
@@ -101,14 +100,6 @@ class Ledger:
         return (None, None) if self.whole else ("upstream_truncated", TRUNCATED)
 
     def _outcome(self, error_type: str | None, message: str | None) -> Outcome:
-        facts = self.facts()
-        metadata: dict[str, Any] = {}
-        if facts.unreadable:
-            metadata["unreadable"] = facts.unreadable
-        if facts.model:
-            metadata["response_model"] = facts.model
-        if facts.error is not None and facts.error.type:
-            metadata["provider_error_type"] = facts.error.type
         return Outcome(
             status_code=self._told_status,
             error_type=error_type,
@@ -116,5 +107,5 @@ class Ledger:
             response_bytes=self._bytes,
             time_to_first_byte_ms=self._first_byte_ms,
             credential_hint=self._served_by,
-            metadata=metadata,
+            metadata=noted(self.facts()),
         )

@@ -1,4 +1,4 @@
-"""Every page, light and dark, on a desktop and on a phone: usable by everybody, light, and within the screen."""
+"""Every page, light on a desktop and dark on a phone: usable by everybody, light, and within the screen."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ PAGES = (
     "/providers",
     "/tools",
     "/account",
+    "/settings",
 )
 
 
@@ -48,8 +49,8 @@ def serious(page):
     ]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+# Colours do not go with the size: two of the four pairs show as much, in half of the time.
+@pytest.mark.parametrize(("size", "scheme"), [(DESKTOP, "light"), (PHONE, "dark")], ids=["desktop-light", "phone-dark"])
 def test_nobody_is_kept_out_of_a_page(chromium, gateway, owner, told, scheme, size):
     problems = {}
     with opened(chromium, gateway, owner, size, color_scheme=scheme) as page:

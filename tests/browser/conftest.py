@@ -17,6 +17,10 @@ except ImportError:
     sync_playwright = None
 
 DESKTOP, PHONE = (1280, 800), (390, 844)
+HEAVIEST = 200 * 1024
+"""Bytes of a page with everything that it loads."""
+WEIGHT = """[...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")]
+    .reduce((sum, entry) => sum + entry.decodedBodySize, 0)"""
 
 
 def pytest_collection_modifyitems(items):
@@ -61,6 +65,11 @@ def chromium():
 @pytest.fixture(scope="module")
 def owner(chromium, gateway):
     """What the browser of a signed-in owner keeps."""
+    return signed_in(chromium, gateway)
+
+
+def signed_in(chromium, gateway):
+    """What a browser keeps of a session of its own."""
     context = chromium.new_context(base_url=gateway.url)
     page = context.new_page()
     page.goto("/ai-gateway/sessions")

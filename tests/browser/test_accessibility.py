@@ -5,15 +5,11 @@ from __future__ import annotations
 import pytest
 
 from tests.browser import story
-from tests.browser.conftest import DESKTOP, PHONE, opened
+from tests.browser.conftest import DESKTOP, HEAVIEST, PHONE, WEIGHT, opened
 
 pytest.importorskip("playwright.sync_api")
 Axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe
 
-HEAVIEST = 200 * 1024
-"""Bytes of a page with everything that it loads."""
-WEIGHT = """[...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")]
-    .reduce((sum, entry) => sum + entry.decodedBodySize, 0)"""
 PAGES = (
     "/",
     "/ai-gateway/sessions?range=30d",

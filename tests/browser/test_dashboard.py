@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.browser.conftest import DESKTOP, PHONE, ask, opened
+from tests.browser.conftest import DESKTOP, HEAVIEST, PHONE, WEIGHT, ask, opened, signed_in
 from tests.support.server import GatewayProcess, providers
 
 expect = pytest.importorskip("playwright.sync_api").expect
-
-HEAVIEST = 200 * 1024
-"""Bytes of a page with everything that it loads."""
 
 
 @pytest.fixture(params=[DESKTOP, PHONE], ids=["desktop", "phone"])
@@ -81,7 +78,7 @@ def test_people_and_tokens_come_and_go(gateway, page):
     expect(page.get_by_role("button", name=f"Remove {name}")).to_have_count(0)
 
 
-def test_pages_are_light_fit_the_screen_and_obey_their_policy(gateway, page):
+def test_pages_are_light_and_fit_the_screen(gateway, page):
     gateway.interception(ask(gateway, f"look {page.viewport_size['width']}"))
     for path in (
         "/",
@@ -92,16 +89,19 @@ def test_pages_are_light_fit_the_screen_and_obey_their_policy(gateway, page):
         "/people",
         "/providers",
     ):
-        loaded = []
-        page.on("response", lambda response, loaded=loaded: loaded.append(len(response.body())))
         page.goto(path)
         expect(page.get_by_role("heading", level=1)).to_be_visible()
-        assert sum(loaded) < HEAVIEST
+        assert page.evaluate(WEIGHT) < HEAVIEST
         assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
-    page.get_by_role("button", name="Sign out").click()
-    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
-    page.goto("/tokens")
-    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_who_signs_out_is_out(chromium, gateway, size):
+    with opened(chromium, gateway, signed_in(chromium, gateway), size) as page:
+        page.get_by_role("button", name="Sign out").click()
+        expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+        page.goto("/tokens")
+        expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
 
 
 def test_the_first_person_sets_the_server_up(chromium, simulator, tmp_path, monkeypatch):

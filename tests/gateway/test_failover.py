@@ -91,7 +91,7 @@ async def test_two_hundred_at_once_over_three_keys_one_of_them_always_limited(st
 
 
 async def test_a_key_that_rested_long_enough_is_tried_first_again(stage, upstream):
-    upstream.by_key[ONE] = Say(429, {}, {"retry-after-ms": "30"})
+    upstream.by_key[ONE] = Say(429, {}, {"retry-after-ms": "1000"})
     await stage.ask(PATH, CHAT)
     assert stage.providers["openai"].pool.usable() == 1
     del upstream.by_key[ONE]

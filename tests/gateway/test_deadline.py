@@ -34,9 +34,9 @@ async def test_each_of_several_runs_out_at_its_own_time():
     loop = asyncio.get_running_loop()
 
     async def one(began):
+        start = loop.time()
         with deadlines.deadline():
             began.set()
-            start = loop.time()
             try:
                 await for_ever()
             finally:
@@ -50,7 +50,7 @@ async def test_each_of_several_runs_out_at_its_own_time():
         await asyncio.wait({asyncio.ensure_future(for_ever())}, timeout=0.02)
     results = await asyncio.gather(*tasks, return_exceptions=True)
     assert [type(result) for result in results] == [TimeoutError] * 3
-    assert all(seconds >= 0.1 for seconds in took)
+    assert all(seconds >= 0.095 for seconds in took)  # timers are good to some milliseconds
 
 
 async def test_without_a_limit_nothing_runs():

@@ -33,7 +33,9 @@ async def test_the_migrations_make_the_tables_that_the_program_uses(sqlite):
     def schema(connection):
         """The words of each statement; blanks, quotes and brackets do not matter."""
         found = connection.execute(text("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
-        words = {row.name: sorted(re.findall(r"\w+", row.sql)) for row in found}
+        # FTS5 makes tables of its own, which SQLAlchemy does not know.
+        own = [row for row in found if not row.name.startswith("aigateway_search_words")]
+        words = {row.name: sorted(re.findall(r"\w+", row.sql)) for row in own}
         words.pop("alembic_version", None)
         return words
 

@@ -282,7 +282,9 @@ search_documents = Table(
     Column("interception_id", Uuid36, nullable=False, unique=True),
     Column("words", Words, nullable=False),
 )
-Index("ix_aigateway_search_documents_words", search_documents.c.words, postgresql_using="gin")
+Index("ix_aigateway_search_documents_words", search_documents.c.words, postgresql_using="gin").ddl_if(
+    dialect="postgresql"
+)
 
 # Interceptions whose texts have come, and are to be taken into the index.
 search_queue = Table(

@@ -125,7 +125,7 @@ async def remove_journal(gateway: GatewayProcess, seen: Seen) -> None:
         holding.execute("BEGIN IMMEDIATE")
         await some_more(seen)
         shutil.rmtree(journal)
-        await until((journal / "0.sqlite3").exists)
+        await until(lambda: list(journal.glob("0/*.segment")))
         await some_more(seen)
         gateway.kill()
     await _start(gateway)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from asyncio import Future
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
+
+import msgspec
 
 from aigateway.audit import clock
 from aigateway.audit.identity import new_id
@@ -26,8 +28,7 @@ UNKNOWN_MODEL = "coder-aibridge-unknown"
 _MAX_ERROR_MESSAGE = 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(msgspec.Struct, frozen=True):
     """Who asks, with whose credential, of which provider, and on what way.
 
     None of it may be empty but the hint, the token id and the user agent.
@@ -55,8 +56,7 @@ class Subject:
             raise ValueError(f"no such credential kind: {self.credential_kind}")
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """What came of a request (decision 14)."""
 
     status_code: int | None
@@ -65,7 +65,7 @@ class Outcome:
     response_bytes: int = 0
     time_to_first_byte_ms: int | None = None
     credential_hint: str | None = None
-    metadata: dict[str, Any] = field(default_factory=dict)
+    metadata: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

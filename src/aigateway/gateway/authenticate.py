@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from aigateway.accounts.actor import Actor
 from aigateway.gateway.refusal import Refusal
@@ -22,8 +23,7 @@ class Authenticates(Protocol):
         """The active account that a token belongs to; None for a token that is not (or no longer) good."""
 
 
-@dataclass(frozen=True, slots=True)
-class Admission:
+class Admission(msgspec.Struct, frozen=True):
     """Somebody with a name."""
 
     actor: Actor

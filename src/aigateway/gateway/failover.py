@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+
+import msgspec
 
 from aigateway.gateway.refusal import ProviderFailed, Refusal
 from aigateway.providers.credential import Credential
@@ -39,8 +40,7 @@ Attempt = Callable[[Credential], Awaitable[UpstreamAnswer]]
 """Sends the request with a credential. Raises `Unsigned` where there is nothing to sign with."""
 
 
-@dataclass(frozen=True, slots=True)
-class Served:
+class Served(msgspec.Struct, frozen=True):
     """An answer, and the credential that it was given for."""
 
     answer: UpstreamAnswer

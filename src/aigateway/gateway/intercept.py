@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
+from msgspec.structs import replace
 
 from aigateway.audit.dumps.dumps import Dumps, Series
 from aigateway.audit.journal import JournalUnavailable
@@ -45,8 +48,7 @@ class Intercepts(Protocol):
         """Serve one request."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Opened:
+class _Opened(msgspec.Struct, frozen=True):
     """A request on record, and how its provider is to be called."""
 
     interception: Interception

@@ -7,7 +7,8 @@ A socket's turns are in lanes (`stream_id`); those of one lane are answered one 
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from aigateway.audit.recorder import Interception, Records
 from aigateway.gateway.request import Request

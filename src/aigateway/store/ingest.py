@@ -17,8 +17,7 @@ from aigateway.store.records import (
     AnyRecord,
     InterceptionEnd,
     InterceptionStart,
-    ModelThought,
-    PromptUsage,
+    TokenUsage,
     ToolUsage,
 )
 from aigateway.store.rows import Row, Use
@@ -42,6 +41,8 @@ class _Batch:
     children: dict[Table, list[Row]] = field(default_factory=lambda: defaultdict(list))
     calls: list[str] = field(default_factory=list)
     """Ids of tool calls."""
+    with_texts: set[str] = field(default_factory=set)
+    """Interceptions of which texts have come."""
 
 
 class _Known(NamedTuple):
@@ -50,9 +51,6 @@ class _Known(NamedTuple):
     ended: bool
     hint: str
     metadata: str | None
-
-
-_TEXTS = (PromptUsage, ModelThought, ToolUsage)
 
 
 def apply(connection: Connection, records: Sequence[AnyRecord], replica: Chain = UNNAMED) -> None:
@@ -88,9 +86,8 @@ def apply(connection: Connection, records: Sequence[AnyRecord], replica: Chain =
     before = link(connection, started=_answering(batch.starts.values()), called=_called(connection, batch))
     _note_sessions(connection, batch, new, [str(row[0]) for row in ended])
     session_index.follow(connection, before)
-    written = {record.interception_id for record in records if isinstance(record, _TEXTS)}
-    written.difference_update(batch.ends, (start.interception_id for start in new))
-    index.note(connection, ended=batch.ends, written=written)
+    batch.with_texts.difference_update(batch.ends, (start.interception_id for start in new))
+    index.note(connection, ended=batch.ends, written=batch.with_texts)
 
 
 def _sorted(records: Iterable[AnyRecord]) -> _Batch:
@@ -103,6 +100,8 @@ def _sorted(records: Iterable[AnyRecord]) -> _Batch:
         else:
             table, row = rows.child(record)
             batch.children[table].append(row)
+            if not isinstance(record, TokenUsage):
+                batch.with_texts.add(record.interception_id)
             if isinstance(record, ToolUsage) and record.tool_call_id:
                 batch.calls.append(record.tool_call_id[: rows.LONGEST_INDEXED])
     return batch

@@ -99,15 +99,17 @@ def among(table: Table, keys: Sequence[SessionKey]) -> ColumnElement[bool]:
 
 def take_in(connection: Connection, uses: Iterable[Use]) -> None:
     """Take in interceptions that have ended; they may have been taken in before."""
-    spans: dict[tuple[str, ...], tuple[str, str]] = {}
-    for *use, started_at in uses:
-        for key in (tuple(use[:2]), tuple(use)):
-            first, last = spans.get(key, (started_at, started_at))
-            spans[key] = (min(first, started_at), max(last, started_at))
+    times: dict[tuple[str, ...], list[str]] = {}
+    for use in uses:
+        times.setdefault(use[:-1], []).append(use[-1])
+    used = [(*key, min(found), max(found)) for key, found in times.items()]
+    spans: dict[SessionKey, tuple[str, str]] = {}
+    for session, initiator, *_, first, last in used:
+        before = spans.get((session, initiator), (first, last))
+        spans[session, initiator] = (min(before[0], first), max(before[1], last))
     # In one order, so that two who do this at the same time do not wait for each other in a circle.
-    for table in (_SESSIONS, _USES):
-        length = len(table.keys)
-        table.write(connection, sorted((*key, *span) for key, span in spans.items() if len(key) == length))
+    _SESSIONS.write(connection, sorted((*key, *span) for key, span in spans.items()))
+    _USES.write(connection, sorted(used))
 
 
 def _take_in(connection: Connection, which: ColumnElement[bool]) -> None:

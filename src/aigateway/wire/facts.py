@@ -5,9 +5,10 @@ They say what a request asked for and what an answer used, did and thought, in t
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
+
+import msgspec
 
 
 class ApiFormat(StrEnum):
@@ -25,8 +26,7 @@ class Executor(StrEnum):
     PROVIDER = "provider"
 
 
-@dataclass(frozen=True, slots=True)
-class RequestFacts:
+class RequestFacts(msgspec.Struct, frozen=True):
     """What a request body says (data-plane spec 2.6, 4, 5, 9.2, 10.2, 11.2; decisions 12, 13, 17, 28, 29, 30)."""
 
     model: str | None
@@ -50,21 +50,19 @@ class RequestFacts:
     """The JSON text of a Chat request's field of that name; None when there is none."""
 
 
-@dataclass(frozen=True, slots=True)
-class ClientFacts:
+class ClientFacts(msgspec.Struct, frozen=True):
     """Which program sent the request, and in which session (`clients.md` section 1, decision 30)."""
 
     client: str
     """`Claude Code`, `Codex`, …, `Unknown`."""
     session_id: str | None
-    metadata: dict[str, str] = field(default_factory=dict)
+    metadata: dict[str, str] = msgspec.field(default_factory=dict)
     """Sub-agent and parent ids under their own names (`agent_id`, `thread_id`, `parent_session_id`, …)."""
     sub_agent: bool = False
     """A sub-agent sent it: what its request says last was written by a model, not typed by a person."""
 
 
-@dataclass(frozen=True, slots=True)
-class TokenUsage:
+class TokenUsage(msgspec.Struct, frozen=True):
     """Token counts of one upstream response. `input_tokens` never includes cached tokens (data-plane spec 7.4)."""
 
     response_id: str
@@ -72,14 +70,13 @@ class TokenUsage:
     output_tokens: int
     cache_read_input_tokens: int = 0
     cache_write_input_tokens: int = 0
-    extra: dict[str, int] = field(default_factory=dict)
+    extra: dict[str, int] = msgspec.field(default_factory=dict)
     """The extra token types of data-plane spec 7.4, by name."""
-    metadata: dict[str, Any] = field(default_factory=dict)
+    metadata: dict[str, Any] = msgspec.field(default_factory=dict)
     """For example `service_tier`, or `partial: True` when the answer was cut."""
 
 
-@dataclass(frozen=True, slots=True)
-class ToolCall:
+class ToolCall(msgspec.Struct, frozen=True):
     """A tool that the model called (data-plane spec 7.5, decision 16)."""
 
     response_id: str
@@ -93,8 +90,7 @@ class ToolCall:
     server_url: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Thought:
+class Thought(msgspec.Struct, frozen=True):
     """Reasoning that the model showed (data-plane spec 7.6, decision 15)."""
 
     response_id: str
@@ -103,16 +99,14 @@ class Thought:
     """`thinking`, `reasoning_summary`, `reasoning_content`, `commentary` or `reasoning`."""
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerError:
+class AnswerError(msgspec.Struct, frozen=True):
     """An error that the provider reported, in a body or inside a stream, in the provider's own words."""
 
     type: str
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerFacts:
+class AnswerFacts(msgspec.Struct, frozen=True):
     """What one upstream answer said. Known parts of an answer that was cut are here too, and `complete` is False."""
 
     complete: bool

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from aigateway.wire.answers import Answer, error_in, excerpt
 from aigateway.wire.chat import ChatAnswer

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from aigateway.wire.facts import ApiFormat, RequestFacts
 from aigateway.wire.lenient import UNREADABLE, Reader, any_value, string
@@ -107,8 +107,7 @@ _CLIENT_METADATA = Reader(_ClientMetadata)
 _CACHE_OPTIONS = Reader(_CacheOptions)
 
 
-@dataclass(frozen=True, slots=True)
-class ClientMessage:
+class ClientMessage(msgspec.Struct, frozen=True):
     """A client's message on a socket of the Responses API (developers.openai.com, "WebSocket mode")."""
 
     kind: str

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from aigateway.audit.recorder import Interception, Outcome
 from aigateway.gateway.witness import kind_of_error, kind_of_status, noted

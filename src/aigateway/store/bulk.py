@@ -16,7 +16,7 @@ import msgspec
 from sqlalchemy import Connection, Dialect, Table
 
 from aigateway.store.rows import Row, Value
-from aigateway.store.types import Json, without_nul
+from aigateway.store.types import Json, UtcTime, Uuid36, without_nul
 
 _SIZES = (64, 16, 4, 1)
 """Rows in one statement: few sizes, so that SQLite's driver keeps all of them prepared."""
@@ -88,6 +88,20 @@ def of_ids(connection: Connection, table: Table, columns: str, ids: Iterable[str
         return connection.exec_driver_sql(f"{query} = ANY(%s::uuid[])", (wanted,)).all()
     statement = f"{query} IN (SELECT value FROM json_each(?))"  # noqa: S608  # our names
     return connection.exec_driver_sql(statement, (_encode(wanted).decode(),)).all()
+
+
+def as_rows(connection: Connection, table: Table, columns: Iterable[str]) -> str:
+    """The columns as SQL that gives their values in the form of `store.rows`; SQLite's flags are 0 and 1."""
+    return ", ".join(_as_row(table, name, connection.dialect.name) for name in columns)
+
+
+def _as_row(table: Table, name: str, dialect: str) -> str:
+    kind = table.c[name].type
+    if dialect != "postgresql":
+        return name  # SQLite keeps all of them in that form.
+    if isinstance(kind, UtcTime):
+        return f"""to_char({name} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
+    return f"{name}::text" if isinstance(kind, Json | Uuid36) else name
 
 
 def _into(insert: Insert) -> str:

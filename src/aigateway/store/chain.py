@@ -20,12 +20,11 @@ from typing import Any, NamedTuple
 import msgspec
 from sqlalchemy import Boolean, Connection, Table, delete, func, insert, select, update
 
-from aigateway.store.bulk import Insert, of_ids
+from aigateway.store.bulk import Insert, as_rows, of_ids
 from aigateway.store.rows import CHILDREN, INTERCEPTION, Row
 from aigateway.store.session_index import chunks
 from aigateway.store.tables import chain_links, chains, interceptions
 from aigateway.store.times import utc_now
-from aigateway.store.types import Json, UtcTime, Uuid36
 
 _NIL = "00000000-0000-0000-0000-000000000000"
 
@@ -174,23 +173,13 @@ def _stored(
     connection: Connection, table: Table, columns: tuple[str, ...], key: str, ids: Sequence[str]
 ) -> Iterator[Row]:
     """Rows in the form of `store.rows`, as the database itself writes it: quicker than through SQLAlchemy's objects."""
-    wanted = ", ".join(_as_row(table, name, connection.dialect.name) for name in columns)
+    wanted = as_rows(connection, table, columns)
     flags = [place for place, name in enumerate(columns) if isinstance(table.c[name].type, Boolean)]
     for found in of_ids(connection, table, wanted, ids, key):
         row = list(found)
         for place in flags:
             row[place] = None if row[place] is None else bool(row[place])
         yield tuple(row)
-
-
-def _as_row(table: Table, name: str, dialect: str) -> str:
-    """The expression for a column's value; SQLite keeps all of them as they are in `store.rows`, but for flags."""
-    kind = table.c[name].type
-    if dialect != "postgresql":
-        return name
-    if isinstance(kind, UtcTime):
-        return f"""to_char({name} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
-    return f"{name}::text" if isinstance(kind, Json | Uuid36) else name
 
 
 def _canonical(row: Row, metadata: int) -> Sequence[object]:

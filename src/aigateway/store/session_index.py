@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Table, delete, func, select, tuple_
 
-from aigateway.store.bulk import Insert
+from aigateway.store.bulk import Insert, as_rows, of_ids
 from aigateway.store.rows import Use
 from aigateway.store.tables import interceptions, session_uses, sessions
 from aigateway.store.times import rfc3339
@@ -48,8 +48,9 @@ _SESSIONS, _USES = _widening(sessions, _KEY), _widening(session_uses, _USE)
 
 def note(connection: Connection, ids: Sequence[str]) -> None:
     """Take in those interceptions of `ids` that have ended; they may have been taken in before."""
-    for some in chunks(sorted(set(ids))):
-        _take_in(connection, interceptions.c.id.in_(some))
+    wanted = as_rows(connection, interceptions, (*_USE, "started_at"))
+    rows = of_ids(connection, interceptions, f"ended_at IS NOT NULL, {wanted}", sorted(set(ids)))
+    take_in(connection, (tuple(use) for is_ended, *use in rows if is_ended))
 
 
 def sessions_of(connection: Connection, ids: Sequence[str]) -> dict[str, SessionKey]:

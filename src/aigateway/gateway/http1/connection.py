@@ -16,6 +16,8 @@ _STALE_SECONDS = 0.5
 """A connection that was used before and ends within this time had been closed by the provider in between."""
 _MOST_BETWEEN = 64 * 1024
 """Bytes that may come without any of them being an answer's: heads, the sizes of chunks, trailers."""
+_COPIED = 32 * 1024
+"""Bytes of a body that is copied behind its head."""
 _SENT_AT_ONCE = 256 * 1024
 """Bytes of a body; TLS would hold all of it twice."""
 
@@ -103,8 +105,10 @@ class Connection(asyncio.Protocol):
         wire = self._wire
         if wire is None or wire.is_closing():
             self._fail(None)
-        elif len(body) <= _SENT_AT_ONCE:
+        elif len(body) <= _COPIED:
             wire.write(head + body if body else head)
+        elif len(body) <= _SENT_AT_ONCE:
+            wire.writelines((head, body))
         else:
             wire.write(head)
             self._unsent = memoryview(body)

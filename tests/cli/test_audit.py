@@ -64,6 +64,26 @@ def test_the_first_request_that_was_changed_is_named_with_status_1(cli, data_dir
     assert found["problem"]["interception_id"] == uid(2)
 
 
+def test_the_record_in_postgresql_is_checked_too(cli, data_dir, postgresql, postgresql_url):
+    async def fill():
+        store = await Store.open(postgresql_url)
+        for number in (1, 2, 3):
+            await store.write(apply, story(number, number * 10), own_chain(data_dir))
+        await store.close()
+
+    asyncio.run(fill())
+    result = cli(main, "audit", "verify", "--postgres-url", postgresql_url)
+    assert result.exit_code == 0, result.output
+    assert "As they were written: 3 requests." in result.output
+    postgresql.execute(
+        f"DELETE FROM aibridge_user_prompts WHERE interception_id = '{uid(3)}'",  # noqa: S608  # of constants
+        postgresql_url.rsplit("/", 1)[1],
+    )
+    result = cli(main, "audit", "verify", "--postgres-url", postgresql_url)
+    assert result.exit_code == 1
+    assert f"the request {uid(3)}" in result.stderr
+
+
 def test_heads_can_be_printed_and_checked_against_later(cli, data_dir, chain):
     published = cli(main, "audit", "head").output.split()
     assert json.loads(cli(main, "audit", "head", "--json").output) == {"heads": published}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import deque
 from typing import Any
 from urllib.parse import unquote
 
@@ -9,11 +11,13 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from aigateway.app.http_cycle import Cycle, Serves
+from aigateway.app.http_flow import Flow
 from aigateway.gateway.route import is_data_plane
 
 _LARGEST_HEAD = 64 * 1024
 _MOST_WAITING = 8
 """Requests that a client may send before the first is answered; more are not read, nor is it noticed if it leaves."""
+_NOBODY_WAITS: tuple[()] = ()
 _TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: text/plain; charset=utf-8\r\n"
     b"content-length: 31\r\nconnection: close\r\n\r\nThe request's head is too large"
@@ -39,8 +43,14 @@ class HttpProtocol(HttpToolsProtocol):
         """Whether nothing that comes is a request any more."""
         self._parsing: Cycle | None = None
         """The cycle whose body is being read."""
+        self.pipeline: Any = _NOBODY_WAITS
 
     # What the event loop calls.
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        """See `asyncio.Protocol`."""
+        super().connection_made(transport)
+        self.flow = Flow(transport)
 
     def data_received(self, data: bytes) -> None:
         """See `asyncio.Protocol`."""
@@ -136,9 +146,9 @@ class HttpProtocol(HttpToolsProtocol):
         if before is None or before.response_complete:
             self._start_asgi_task(cycle, self._data_plane)
         else:
-            waiting: Any = self.pipeline
-            waiting.appendleft((cycle, self._data_plane))
-            if len(waiting) >= _MOST_WAITING:
+            self._room_to_wait()
+            self.pipeline.appendleft((cycle, self._data_plane))
+            if len(self.pipeline) >= _MOST_WAITING:
                 self.flow.pause_reading()
 
     def on_body(self, body: bytes) -> None:
@@ -215,7 +225,13 @@ class HttpProtocol(HttpToolsProtocol):
         parsed = httptools.parse_url(url)
         return parsed.path or b"", parsed.query or b""
 
+    def _room_to_wait(self) -> None:
+        """Make the queue of the requests behind this one: few connections ever have one, and it is large."""
+        if not self.pipeline:
+            self.pipeline = deque()
+
     def _leave_to_uvicorn(self) -> None:
+        self._room_to_wait()
         url, headers, expected = self.url, self.headers, self.expect_100_continue
         super().on_message_begin()
         self.url, self.headers, self.expect_100_continue = url, headers, expected

@@ -14,7 +14,7 @@ import click
 import uvloop
 
 from aigateway import __version__
-from aigateway.app import dev, garbage
+from aigateway.app import dev, interpreter
 from aigateway.app.asgi import Application
 from aigateway.app.control_plane import control_plane
 from aigateway.app.datadir import DataDirError, hold
@@ -160,7 +160,7 @@ async def _serve(
             providers=sorted(services.providers),
             data_dir=str(settings.data_dir),
         )
-        garbage.stay()
+        interpreter.settle()
         ready()
         if settings.dev and number == 0:
             click.echo(await dev.welcome(settings, services, url))

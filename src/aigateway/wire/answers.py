@@ -124,6 +124,8 @@ def member(value: dict[str, Any], name: str) -> dict[str, Any]:
 def count(value: dict[str, Any], name: str) -> int:
     """Give the count under that name, 0 if there is none that makes sense; never more than a 64-bit integer holds."""
     found = value.get(name)
+    if not found:
+        return 0
     if isinstance(found, bool) or not isinstance(found, int | float) or not 0 < found < float("inf"):
         return 0
     return min(int(found), _LARGEST_COUNT)

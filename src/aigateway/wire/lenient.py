@@ -23,6 +23,7 @@ UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding JSON of any content may raise."""
 
 _MISSING = object()
+_QUOTE = ord('"')
 _ANYTHING: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
 
 
@@ -65,15 +66,19 @@ def absent(raw: Raw) -> bool:
 
 def string(raw: Raw) -> str | None:
     """Give the JSON string in `raw`, or None if there is none."""
-    return any_value(raw) if bytes(memoryview(raw)[:1]) == b'"' else None
+    found = any_value(raw) if memoryview(raw).nbytes and memoryview(raw)[0] == _QUOTE else None
+    return found if isinstance(found, str) else None
 
 
 def any_value(raw: Raw) -> Any:
     """Give the JSON value in `raw`, or None if it cannot be read."""
-    if absent(raw):
+    if not memoryview(raw).nbytes:
         return None
-    found = _try(_ANYTHING, raw)
-    return None if found is _MISSING else found
+    try:
+        return _ANYTHING.decode(raw)
+    except UNREADABLE:
+        found = _try(_ANYTHING, raw)
+        return None if found is _MISSING else found
 
 
 def _decode(decoder: msgspec.json.Decoder[V], raw: Raw) -> V:

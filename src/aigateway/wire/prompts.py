@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import cache
 
 from aigateway.wire import harness
 
@@ -55,8 +56,16 @@ def purpose_of(
     )
 
 
-def _marked(texts: Iterable[str], marks: Iterable[tuple[str, str]]) -> str | None:
-    return next((purpose for text in texts for mark, purpose in marks if text.startswith(mark)), None)
+def _marked(texts: Iterable[str], marks: Sequence[tuple[str, str]]) -> str | None:
+    for text in texts:
+        if text.startswith(_beginnings(marks)):
+            return next(purpose for mark, purpose in marks if text.startswith(mark))
+    return None
+
+
+@cache
+def _beginnings(marks: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+    return tuple(mark for mark, _ in marks)
 
 
 def _strip(text: str) -> str:
@@ -64,9 +73,10 @@ def _strip(text: str) -> str:
     left = _after_harness(text)
     right = _before_harness(text, left)
     kept = text if (left, right) == (0, len(text)) else text[left:right].strip()
-    if kept[:_EDGE].lstrip().startswith(harness.HARNESS_PREFIXES) or not kept.strip():
+    bare = kept.strip()
+    if bare[:_EDGE].startswith(harness.HARNESS_PREFIXES) or not bare:
         return ""
-    return _unwrap(kept)
+    return _unwrap(kept, bare) if bare[0] == "<" else kept
 
 
 def _after_harness(text: str) -> int:
@@ -83,6 +93,8 @@ def _after_harness(text: str) -> int:
 
 def _before_harness(text: str, left: int) -> int:
     right = len(text)
+    if not text[-_EDGE:].rstrip().endswith(">"):
+        return right
     for _ in range(_MOST_PIECES):
         edge = max(left, right - _EDGE)
         closing = _CLOSING.search(text[edge:right])
@@ -93,8 +105,7 @@ def _before_harness(text: str, left: int) -> int:
     return right
 
 
-def _unwrap(text: str) -> str:
-    bare = text.strip()
+def _unwrap(text: str, bare: str) -> str:
     for tag in harness.TYPED_TAGS:
         if bare.startswith(f"<{tag}>") and bare.endswith(f"</{tag}>"):
             return bare[len(tag) + 2 : -len(tag) - 3].strip()

@@ -88,6 +88,22 @@ def _cases(idle: int, active: int) -> list[Case]:
     ]
 
 
+def _curve(most: int) -> list[Case]:
+    """The same stream among ever more of its kind."""
+    steps = [count for count in (1, 10, 100, 500, 1000, 2000) if count <= most]
+    return [
+        Case(
+            name=f"{count:,} open",
+            says="13 pieces 1 s apart",
+            plan=Plan(events=10, interval_ms=1000),
+            connections=count,
+            requests=max(count, 3),
+            few=0,
+        )
+        for count in steps
+    ]
+
+
 def main() -> int:
     """Read the command line; 1 when an answer failed or is not on record."""
     parser = argparse.ArgumentParser(prog="make load", description=(__doc__ or "").splitlines()[0])
@@ -101,7 +117,7 @@ def main() -> int:
         with Gateway(home, above) as gateway:
             gateway.stop()
             gateway.start()
-            target, cases = gateway.target("aigateway"), _cases(given.idle, given.active)
+            target, cases = gateway.target("aigateway"), [*_cases(given.idle, given.active), *_curve(given.idle)]
             print(f"start to /readyz {gateway.seconds_to_ready:.2f} s, {memory_mb(gateway.pid):.0f} MB\n", flush=True)
             rows = asyncio.run(streams(target, gateway.pid, cases))
             print(table(["streams at once", "", "MB at most", "KB each", "CPU µs each", "piece ms p50 / p99"], rows))

@@ -60,14 +60,16 @@ def test_a_chunk_without_a_text_is_no_pattern():
     assert TextChunk.like(b'{"choices":[{"delta":{"role":"assistant"}}]}') is None
 
 
-def test_a_long_answer_is_read_at_its_ends_alone(monkeypatch):
+@pytest.mark.parametrize("at_once", [1, 2, 3])
+def test_a_long_answer_is_read_at_its_ends_alone(monkeypatch, at_once):
     read = []
     monkeypatch.setattr(ChatAnswer, "on_event", _remembering(ChatAnswer.on_event, read))
     observer = observer_for(ApiFormat.CHAT, content_type="text/event-stream", content_encoding="", status=200)
     events = [*(chunk(f" {n}", padding="x" * (n % 7)) for n in range(50)), chunk("", finish="stop"), b"[DONE]"]
     events.insert(-1, b'{"id":"chatcmpl-1","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":50}}')
-    for data in events:
-        observer.feed(event(data))
+    observer.feed(event(events.pop(0)))
+    for first in range(0, len(events), at_once):
+        observer.feed(b"".join(event(data) for data in events[first : first + at_once]))
     facts = observer.facts()
     assert (facts.complete, facts.usage.input_tokens, facts.usage.output_tokens) == (True, 3, 50)
     assert len(read) == 4

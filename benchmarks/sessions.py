@@ -33,6 +33,7 @@ from sqlalchemy import Connection, Table, insert, text
 from aigateway.api import session_shapes, shapes
 from aigateway.store import activity, facets, interceptions, sessions
 from aigateway.store import tables as t
+from aigateway.store.bulk import Insert
 from aigateway.store.engine import Store
 from aigateway.store.facets import Facet
 from aigateway.store.interceptions import InterceptionFilter
@@ -41,6 +42,7 @@ from aigateway.store.search import index
 from aigateway.store.search.words import Phrase
 from aigateway.store.session_detail import ThreadRange, detail
 from aigateway.store.sessions import SessionPage
+from aigateway.store.times import rfc3339
 
 END = datetime(2026, 6, 1, tzinfo=UTC)
 DAYS = 60
@@ -57,7 +59,7 @@ Rows = dict[Table, list[dict[str, Any]]]
 
 
 def one_session(dice: random.Random, most: int) -> Iterator[tuple[Table, dict[str, Any]]]:
-    """The rows of a session."""
+    """The rows of a session, as `store.bulk` takes them."""
     person = dice.choice(PEOPLE)
     provider, model = dice.choices(MODELS, (60, 20, 19.9, 0.1))[0]
     length = min(most, dice.randint(*dice.choices(LENGTHS, (40, 40, 18, 2))[0]))
@@ -65,7 +67,8 @@ def one_session(dice: random.Random, most: int) -> Iterator[tuple[Table, dict[st
     began = END - timedelta(seconds=dice.random() * DAYS * 86_400)
     root = None
     for place in range(length):
-        ident, at = _uuid(dice), began + timedelta(seconds=20 * place)
+        ident, moment = _uuid(dice), began + timedelta(seconds=20 * place)
+        at = rfc3339(moment)
         is_root = place % 8 == 0
         root = ident if is_root else root
         failed = dice.random() < 0.01
@@ -81,9 +84,9 @@ def one_session(dice: random.Random, most: int) -> Iterator[tuple[Table, dict[st
                 "client_session_id": session,
                 "thread_root_id": None if is_root else root,
                 "credential_hint": "sk-...abc",
-                "metadata": {"request_user_agent": "claude-cli/2.1", "username": "somebody"},
+                "metadata": '{"request_user_agent": "claude-cli/2.1", "username": "somebody"}',
                 "started_at": at,
-                "ended_at": at + timedelta(seconds=10),
+                "ended_at": rfc3339(moment + timedelta(seconds=10)),
                 "status_code": 429 if failed else 200,
                 "error_type": "rate_limited" if failed else None,
                 "duration_ms": 10_000,
@@ -92,7 +95,7 @@ def one_session(dice: random.Random, most: int) -> Iterator[tuple[Table, dict[st
         )
         common = {"interception_id": ident, "provider_response_id": f"msg_{ident}", "created_at": at}
         tokens = {"input_tokens": 10, "output_tokens": 300, "cache_read_input_tokens": 20_000}
-        yield t.token_usages, {"id": _uuid(dice), "metadata": {"thoughts": 3}, **tokens, **common}
+        yield t.token_usages, {"id": _uuid(dice), "metadata": '{"thoughts": 3}', **tokens, **common}
         if is_root:
             yield t.user_prompts, {"id": _uuid(dice), "prompt": f"please mend {said(dice, 40)}", **common}
         elif place % 2:
@@ -116,6 +119,8 @@ def said(dice: random.Random, length: int) -> str:
 def fill(connection: Connection, requests: int) -> None:
     """Put everything in, and build the indexes afterwards, which is quicker."""
     dice = random.Random(7)
+    if connection.dialect.name == "sqlite":
+        connection.execute(text("PRAGMA cache_size = -2000000"))  # KiB: random ids would write each page many times.
     tables = (t.interceptions, t.token_usages, t.user_prompts, t.tool_usages)
     indexes = [one for table in tables for one in table.indexes]
     for one in indexes:
@@ -128,7 +133,7 @@ def fill(connection: Connection, requests: int) -> None:
                 rows[table].append(row)
         for table, new in rows.items():
             if new:
-                connection.execute(insert(table), new)
+                Insert(table, tuple(new[0])).write(connection, [tuple(row.values()) for row in new])
         done += len(rows[t.interceptions])
         print(f"\r{done:,} requests", end="", flush=True)
     print(", indexes")

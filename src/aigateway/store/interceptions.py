@@ -12,8 +12,19 @@ from aigateway.store.observed import Row, all_rows, observed
 from aigateway.store.search import index
 from aigateway.store.search.matching import Looked
 from aigateway.store.search.words import Phrase
-from aigateway.store.tables import interceptions, model_thoughts, token_usages, tool_usages, user_prompts, users
+from aigateway.store.tables import (
+    FAILED,
+    interceptions,
+    model_thoughts,
+    token_usages,
+    tool_usages,
+    user_prompts,
+    users,
+)
+from aigateway.store.unindexed import unindexed
 
+FIRST_FAILURE = 400
+"""The smallest status code of a failure."""
 ANY = "any"
 """As an `error_type`: any failure."""
 
@@ -46,24 +57,34 @@ class InterceptionFilter:
     started_after: datetime | None = None
     started_before: datetime | None = None
 
-    def conditions(self) -> list[ColumnElement[bool]]:
-        """The filter in SQL, and that an interception has ended."""
+    def conditions(self, *, by_session: bool = False) -> list[ColumnElement[bool]]:
+        """The filter in SQL, and that an interception has ended.
+
+        Args:
+            by_session: whether the sessions of what is meant are wanted, for which what failed has an index.
+        """
         column = interceptions.c
-        exact = (
+        whose = (
             (column.initiator_id, self.visible_to),
             (column.initiator_id, self.initiator_id),
+            (column.session_id, self.session_id),
+        )
+        what = (
             (column.provider, self.provider),
             (column.provider_name, self.provider_name),
             (column.model, self.model),
             (column.client, self.client),
-            (column.session_id, self.session_id),
             (column.error_type, None if self.error_type == ANY else self.error_type),
             (column.status_code, self.status_code),
         )
         conditions: list[ColumnElement[bool]] = [column.ended_at.is_not(None)]
-        conditions += [wanted == value for wanted, value in exact if value is not None]
+        conditions += [wanted == value for wanted, value in whose if value is not None]
+        other = by_session and self.is_of_failures
+        conditions += [(unindexed(wanted) if other else wanted) == value for wanted, value in what if value is not None]
         if self.error_type is not None:
             conditions.append(column.error_type.is_not(None))
+        if self.is_of_failures:
+            conditions.append(FAILED)
         if self.started_after is not None:
             conditions.append(column.started_at >= self.started_after)
         if self.started_before is not None:
@@ -71,6 +92,11 @@ class InterceptionFilter:
         if self.texts:
             conditions.append(self._looked().is_in())
         return conditions
+
+    @property
+    def is_of_failures(self) -> bool:
+        """Whether all that is meant has failed."""
+        return self.error_type is not None or (self.status_code is not None and self.status_code >= FIRST_FAILURE)
 
     def is_answered_in_full(self, connection: Connection) -> bool:
         """Whether all that is meant is found: old texts may not be in the index yet, and too many may match."""

@@ -7,14 +7,19 @@ count. Both tables hold nothing but minima and maxima, so that noting an interce
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import TypeVar
+from typing import Any, Self, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Table, delete, func, select, tuple_
+from sqlalchemy import ARRAY, ColumnElement, Connection, Table, Text, delete, func, literal, select, tuple_
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import Boolean
 
 from aigateway.store.bulk import Insert, as_rows, of_ids
 from aigateway.store.rows import Use
 from aigateway.store.tables import interceptions, session_uses, sessions
 from aigateway.store.times import rfc3339
+from aigateway.store.types import Uuid36
 
 SessionKey = tuple[str, str]
 """Session id and initiator id."""
@@ -93,9 +98,7 @@ def chunks(values: Sequence[_T]) -> Iterator[Sequence[_T]]:
 
 def among(table: Table, keys: Sequence[SessionKey]) -> ColumnElement[bool]:
     """That a row of `table`, which has both columns of the key, belongs to one of these sessions."""
-    column = table.c
-    # SQLite finds pairs by no index. Few people share an id, so that the ids alone select nearly the same.
-    return column.session_id.in_({key[0] for key in keys}) & tuple_(column.session_id, column.initiator_id).in_(keys)
+    return _Among(table, keys)
 
 
 def take_in(connection: Connection, uses: Iterable[Use]) -> None:
@@ -122,3 +125,32 @@ def _take_in(connection: Connection, which: ColumnElement[bool]) -> None:
     for *use, first, last in connection.execute(query):
         uses += [(*use, rfc3339(first)), (*use, rfc3339(last))]
     take_in(connection, uses)
+
+
+class _Among(FunctionElement[bool]):
+    name = "aigateway_among"
+    type = Boolean()
+    inherit_cache = True
+
+    def __init__(self, table: Table, keys: Sequence[SessionKey]) -> None:
+        ids, initiators = table.c.session_id, table.c.initiator_id
+        # SQLite finds pairs by no index. Few people share an id, so that the ids alone select nearly the same.
+        listed = ids.in_({key[0] for key in keys}) & tuple_(ids, initiators).in_(keys)
+        arrays = (literal([key[0] for key in keys], ARRAY(Text)), literal([key[1] for key in keys], ARRAY(Uuid36)))
+        super().__init__(listed, ids, initiators, *arrays)
+
+    def self_group(self, against: object = None) -> Self:  # noqa: ARG002  # SQLAlchemy's signature
+        """As it is, not compared with 1."""
+        return self
+
+
+@compiles(_Among, "sqlite")
+def _in_sqlite(element: _Among, compiler: SQLCompiler, **more: Any) -> str:
+    return f"({compiler.process(next(iter(element.clauses)), **more)})"
+
+
+@compiles(_Among, "postgresql")
+def _in_postgresql(element: _Among, compiler: SQLCompiler, **more: Any) -> str:
+    """A long list of pairs would be compared with each row, and planned anew each time."""
+    ids, initiators, *arrays = (compiler.process(clause, **more) for clause in list(element.clauses)[1:])
+    return f"({ids}, {initiators}) IN (SELECT * FROM unnest({', '.join(arrays)}))"  # noqa: S608  # all are parameters

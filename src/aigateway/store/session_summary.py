@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, case, func, select
+from sqlalchemy import ColumnElement, Connection, Select, Subquery, and_, case, func, select
 
 from aigateway.store.session_index import SessionKey, among, chunks
-from aigateway.store.tables import interceptions, session_uses, token_usages, user_prompts, users
+from aigateway.store.tables import interceptions, session_uses, sessions, token_usages, user_prompts, users
 from aigateway.store.types import Uuid36
 
 LONGEST_LAST_PROMPT = 1000
@@ -151,63 +151,40 @@ def _uses(connection: Connection, keys: Sequence[SessionKey]) -> dict[SessionKey
 
 
 def _last_prompts(connection: Connection, keys: Sequence[SessionKey]) -> dict[SessionKey, tuple[datetime, str]]:
-    """The newest prompt of each session, and when it came."""
+    """The prompt of each session's newest interception that has one, and when it came."""
     column, prompt = interceptions.c, user_prompts.c
-    ranked = (
-        select(
-            column.session_id,
-            column.initiator_id,
-            prompt.id,
-            func.row_number()
-            .over(
-                partition_by=(column.session_id, column.initiator_id),
-                order_by=(prompt.created_at.desc(), prompt.id.desc()),
-            )
-            .label("place"),
-        )
+    newest = (
+        select(prompt.id)
         .join_from(interceptions, user_prompts, prompt.interception_id == column.id)
-        .where(_ended_in(keys))
-        .subquery()
+        .where(_ended_in_one)
+        .order_by(column.started_at.desc(), column.id.desc(), prompt.created_at.desc(), prompt.id.desc())
     )
-    query = (
-        select(
-            ranked.c.session_id,
-            ranked.c.initiator_id,
-            prompt.created_at,
-            func.substr(prompt.prompt, 1, LONGEST_LAST_PROMPT).label("prompt"),
-        )
-        .join_from(ranked, user_prompts, prompt.id == ranked.c.id)
-        .where(ranked.c.place == 1)
-    )
+    found = _one_each(keys, newest)
+    query = select(
+        found.c.session_id,
+        found.c.initiator_id,
+        prompt.created_at,
+        func.substr(prompt.prompt, 1, LONGEST_LAST_PROMPT).label("prompt"),
+    ).join_from(found, user_prompts, prompt.id == found.c.id)
     return {(row.session_id, row.initiator_id): (row.created_at, row.prompt) for row in connection.execute(query)}
 
 
 def _firsts(connection: Connection, keys: Sequence[SessionKey]) -> dict[SessionKey, dict[str, Any]]:
     """Client and metadata of each session's first interception, and the initiator."""
     column = interceptions.c
-    ranked = (
-        select(
-            column.id,
-            func.row_number()
-            .over(partition_by=(column.session_id, column.initiator_id), order_by=(column.started_at, column.id))
-            .label("place"),
-        )
-        .where(_ended_in(keys))
-        .subquery()
-    )
+    found = _one_each(keys, select(column.id).where(_ended_in_one).order_by(column.started_at, column.id))
     query = (
         select(
-            column.session_id,
-            column.initiator_id,
+            found.c.session_id,
+            found.c.initiator_id,
             column.client,
             column.metadata,
             users.c.username,
             users.c.name,
             users.c.avatar_url,
         )
-        .join_from(ranked, interceptions, column.id == ranked.c.id)
+        .join_from(found, interceptions, column.id == found.c.id)
         .join(users, users.c.id == column.initiator_id, isouter=True)
-        .where(ranked.c.place == 1)
     )
     return {
         (row["session_id"], row["initiator_id"]): {
@@ -219,3 +196,16 @@ def _firsts(connection: Connection, keys: Sequence[SessionKey]) -> dict[SessionK
         }
         for row in connection.execute(query).mappings()
     }
+
+
+_ended_in_one = and_(
+    interceptions.c.session_id == sessions.c.session_id,
+    interceptions.c.initiator_id == sessions.c.initiator_id,
+    interceptions.c.ended_at.is_not(None),
+)
+
+
+def _one_each(keys: Sequence[SessionKey], first: Select[tuple[str]]) -> Subquery:
+    """The keys of sessions, with the first id of a query on what is in one: an index leads to it, past all others."""
+    ident = first.limit(1).correlate(sessions).scalar_subquery().label("id")
+    return select(sessions.c.session_id, sessions.c.initiator_id, ident).where(among(sessions, keys)).subquery()

@@ -7,33 +7,22 @@ then are the interceptions of those few read.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Select,
-    Table,
-    and_,
-    exists,
-    extract,
-    func,
-    literal,
-    or_,
-    select,
-    tuple_,
-)
+from sqlalchemy import Connection, String, func, literal, select, tuple_
 
 from aigateway.store.interceptions import InterceptionFilter
 from aigateway.store.session_index import SessionKey
+from aigateway.store.session_search import Search
 from aigateway.store.session_summary import Session, summaries
-from aigateway.store.tables import interceptions, session_uses, sessions
+from aigateway.store.tables import interceptions, sessions
 
 Place = tuple[datetime, str, str]
 """Where the list goes on: the start, the session id and the initiator id of the last session that was seen."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class UnknownSession(LookupError):  # an answer, not a failure
@@ -76,8 +65,9 @@ def page(
         UnknownSession: `after` is not a session that may be seen.
     """
     place = None if after is None else _place(connection, after, wanted.visible_to)
-    count = connection.execute(select(func.count()).select_from(sessions).where(*_conditions(wanted))).scalar_one()
-    found = below(connection, wanted, after=place, offset=offset, limit=limit)
+    search = Search.of(wanted)
+    count = search.count(connection)
+    found = _below(connection, search, few=search.are_few(count), after=place, offset=offset, limit=limit)
     return SessionPage(count, found, wanted.is_answered_in_full(connection))
 
 
@@ -85,32 +75,24 @@ def below(
     connection: Connection, wanted: InterceptionFilter, *, after: Place | None, offset: int = 0, limit: int
 ) -> list[Session]:
     """Sessions in the order of `page`, from below a place on."""
-    column = sessions.c
-    order = (column.started_at, column.session_id, column.initiator_id)
-    query: Select[Any] = (
-        select(column.session_id, column.initiator_id)
-        .where(*_conditions(wanted))
-        .order_by(*(name.desc() for name in order))
-        .offset(offset)
-        .limit(limit)
-    )
-    if after is not None:
-        seen = (literal(value, name.type) for value, name in zip(after, order, strict=True))
-        query = query.where(tuple_(*order) < tuple_(*seen))
-    return summaries(connection, [(row.session_id, row.initiator_id) for row in connection.execute(query)])
+    search = Search.of(wanted)
+    return _below(connection, search, few=search.is_few(connection), after=after, offset=offset, limit=limit)
 
 
 def begun(connection: Connection, wanted: InterceptionFilter, step: timedelta) -> dict[datetime, int]:
     """How many of the sessions of `page` began in each step of time, by its start; steps without any are left out."""
-    seconds = extract("epoch", sessions.c.started_at)
-    # Both databases understand the remainder, unlike each other's words for whole numbers.
-    starts = select((seconds - seconds % int(step.total_seconds())).label("start")).where(*_conditions(wanted))
-    rows = starts.subquery()
+    hourly = not step % timedelta(hours=1)
+    # By the hour or minute first, by means of either database, since few of those are in what is shown.
+    if connection.dialect.name == "sqlite":
+        start: Any = func.substr(sessions.c.started_at, 1, 13 if hourly else 16, type_=String)
+    else:
+        start = func.date_trunc("hour" if hourly else "minute", sessions.c.started_at, "UTC")
+    rows = Search.of(wanted).sessions(start.label("start"), few=True).subquery()
     query = select(rows.c.start, func.count().label("sessions")).group_by(rows.c.start)
     found: dict[datetime, int] = defaultdict(int)
     for row in connection.execute(query):
-        # PostgreSQL keeps the fractions of a second in the remainder's place.
-        found[datetime.fromtimestamp(int(row.start), UTC)] += row.sessions
+        began = row.start if isinstance(row.start, datetime) else datetime.fromisoformat(f"{row.start}:00"[:16] + "Z")
+        found[began - (began - _EPOCH) % step] += row.sessions
     return found
 
 
@@ -155,54 +137,18 @@ def _place(connection: Connection, key: SessionKey, visible_to: str | None) -> P
     return started_at, *key
 
 
-def _conditions(wanted: InterceptionFilter) -> list[ColumnElement[bool]]:
-    """The filter in SQL, on the table of sessions; interceptions are read only where nothing else tells."""
+def _below(
+    connection: Connection, search: Search, *, few: bool, after: Place | None, offset: int, limit: int
+) -> list[Session]:
     column = sessions.c
-    exact = (
-        (column.initiator_id, wanted.visible_to),
-        (column.initiator_id, wanted.initiator_id),
-        (column.session_id, wanted.session_id),
+    order = (column.started_at, column.session_id, column.initiator_id)
+    query = (
+        search.sessions(column.session_id, column.initiator_id, few=few)
+        .order_by(*(name.desc() for name in order))
+        .offset(offset)
+        .limit(limit)
     )
-    conditions: list[ColumnElement[bool]] = [name == value for name, value in exact if value is not None]
-    if wanted.error_type is not None or wanted.status_code is not None or wanted.texts:
-        conditions.append(_has(interceptions, wanted.conditions()))
-    elif uses := _uses(wanted):
-        conditions.append(_has(session_uses, [*uses, *_during(session_uses, wanted)]))
-    else:
-        conditions += _during(sessions, wanted)
-    return conditions
-
-
-def _has(table: Table, conditions: Sequence[ColumnElement[bool]]) -> ColumnElement[bool]:
-    keys = select(table.c.session_id, table.c.initiator_id).where(*conditions)
-    return tuple_(sessions.c.session_id, sessions.c.initiator_id).in_(keys)
-
-
-def _uses(wanted: InterceptionFilter) -> list[ColumnElement[bool]]:
-    column = session_uses.c
-    exact = (
-        (column.provider, wanted.provider),
-        (column.provider_name, wanted.provider_name),
-        (column.model, wanted.model),
-        (column.client, wanted.client),
-    )
-    return [name == value for name, value in exact if value is not None]
-
-
-def _during(table: Table, wanted: InterceptionFilter) -> list[ColumnElement[bool]]:
-    """That something of it began in the wanted time. `table` knows when the first and the last interception did."""
-    after, before = wanted.started_after, wanted.started_before
-    first, last = table.c.started_at, table.c.last_started_at
-    conditions: list[ColumnElement[bool]] = []
     if after is not None:
-        conditions.append(last >= after)
-    if before is not None:
-        conditions.append(first <= before)
-    if after is not None and before is not None:
-        within = exists().where(
-            interceptions.c.session_id == table.c.session_id,
-            interceptions.c.initiator_id == table.c.initiator_id,
-            and_(*wanted.conditions()),
-        )
-        conditions.append(or_(first >= after, last <= before, within))
-    return conditions
+        seen = (literal(value, name.type) for value, name in zip(after, order, strict=True))
+        query = query.where(tuple_(*order) < tuple_(*seen))
+    return summaries(connection, [(row.session_id, row.initiator_id) for row in connection.execute(query)])

@@ -162,6 +162,16 @@ Index(
     sqlite_where=interceptions.c.error_type.is_not(None),
     postgresql_where=interceptions.c.error_type.is_not(None),
 )
+# Few requests fail: their sessions are found here alone, in an order in which each is met once.
+FAILED = text("(error_type IS NOT NULL OR status_code >= 400)")
+"""That an interception has failed, as a query has to say it for the index of failures to be used."""
+_ended_and_failed = text(f"ended_at IS NOT NULL AND {FAILED.text}")
+Index(
+    "ix_aibridge_interceptions_failures",
+    *(interceptions.c[_name] for _name in ("session_id", "initiator_id", "started_at", "error_type", "status_code")),
+    sqlite_where=_ended_and_failed,
+    postgresql_where=_ended_and_failed,
+)
 
 # What follows says nothing that the interceptions do not say; `store.session_index` keeps it true, so that a page of
 # sessions, their number, and those that used a model are found without reading millions of interceptions.
@@ -191,6 +201,10 @@ session_uses = Table(
     Column("last_started_at", UtcTime, nullable=False),
     sqlite_with_rowid=False,
 )
+for _used in ("model", "client"):
+    Index(
+        f"ix_{session_uses.name}_{_used}", session_uses.c[_used], session_uses.c.session_id, session_uses.c.initiator_id
+    )
 
 
 def _child(name: str, *own: Column[object]) -> Table:

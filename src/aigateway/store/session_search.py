@@ -1,0 +1,114 @@
+"""Which sessions a filter means: how many there are, which are the newest, and when each began.
+
+What tells is the smallest table that can: `aibridge_sessions` itself, `aibridge_session_uses` for what was used in
+them, and interceptions only where nothing else knows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, Table, and_, exists, func, literal, or_, select
+
+from aigateway.store.interceptions import InterceptionFilter
+from aigateway.store.tables import interceptions, session_uses, sessions
+from aigateway.store.unindexed import unindexed
+
+FEW = 2000
+"""Sessions that are sooner looked up and sorted than met on the way from the newest one on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """The rows of a table that mean sessions, each of them one."""
+
+    table: Table
+    conditions: tuple[ColumnElement[bool], ...]
+
+    @classmethod
+    def of(cls, wanted: InterceptionFilter) -> Search:
+        """Where the sessions of a filter are found."""
+        if wanted.error_type is not None or wanted.status_code is not None or wanted.texts:
+            return cls(interceptions, tuple(wanted.conditions(by_session=True)))
+        used = _used(wanted)
+        table = session_uses if used else sessions
+        return cls(table, (*_whose(table, wanted), *used, *_during(table, wanted)))
+
+    def count(self, connection: Connection) -> int:
+        """How many sessions there are."""
+        rows = self._keys().subquery()
+        return connection.execute(select(func.count()).select_from(rows)).scalar_one()
+
+    def are_few(self, count: int) -> bool:
+        """Whether so many are to be looked up."""
+        return count <= FEW
+
+    def is_few(self, connection: Connection) -> bool:
+        """The same without counting all of them."""
+        more = select(literal(1)).select_from(self._keys().offset(FEW).limit(1).subquery())
+        return self.table is not sessions and connection.execute(more).first() is None
+
+    def sessions(self, *columns: ColumnElement[Any], few: bool) -> Select[Any]:
+        """Columns of the sessions.
+
+        Args:
+            columns: of `aibridge_sessions`.
+            few: whether to look up those that are found, instead of asking each session in turn.
+        """
+        if self.table is sessions:
+            return select(*columns).where(*self.conditions)
+        own, other = sessions.c, self.table.c
+        if few:
+            found = self._keys().subquery()
+            same = and_(own.session_id == found.c.session_id, own.initiator_id == found.c.initiator_id)
+            return select(*columns).join_from(found, sessions, same)
+        same = and_(own.session_id == other.session_id, own.initiator_id == other.initiator_id)
+        return select(*columns).where(exists().where(same, *self.conditions))
+
+    def _keys(self) -> Select[Any]:
+        column = self.table.c
+        found = select(column.session_id, column.initiator_id).where(*self.conditions)
+        return found if self.table is sessions else found.distinct()
+
+
+def _whose(table: Table, wanted: InterceptionFilter) -> list[ColumnElement[bool]]:
+    column = table.c
+    exact = (
+        (column.initiator_id, wanted.visible_to),
+        (column.initiator_id, wanted.initiator_id),
+        (column.session_id, wanted.session_id),
+    )
+    return [name == value for name, value in exact if value is not None]
+
+
+def _used(wanted: InterceptionFilter) -> list[ColumnElement[bool]]:
+    column = session_uses.c
+    exact = (
+        (column.provider, wanted.provider),
+        (column.provider_name, wanted.provider_name),
+        (column.model, wanted.model),
+        (column.client, wanted.client),
+    )
+    return [name == value for name, value in exact if value is not None]
+
+
+def _during(table: Table, wanted: InterceptionFilter) -> list[ColumnElement[bool]]:
+    """That something of it began in the wanted time. `table` knows when the first and the last interception did."""
+    after, before = wanted.started_after, wanted.started_before
+    first, last = table.c.started_at, table.c.last_started_at
+    if after is not None and before is not None:
+        first = unindexed(first)  # Most sessions began before it, and their index does not know their last request.
+    conditions: list[ColumnElement[bool]] = []
+    if after is not None:
+        conditions.append(last >= after)
+    if before is not None:
+        conditions.append(first <= before)
+    if after is not None and before is not None:
+        within = exists().where(
+            interceptions.c.session_id == table.c.session_id,
+            interceptions.c.initiator_id == table.c.initiator_id,
+            and_(*wanted.conditions()),
+        )
+        conditions.append(or_(first >= after, last <= before, within))
+    return conditions

@@ -1,0 +1,36 @@
+"""A column that SQLite shall not look up in an index: without statistics it takes any equality for rare."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from sqlalchemy import ColumnElement
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+
+_T = TypeVar("_T")
+
+
+def unindexed(column: ColumnElement[_T]) -> ColumnElement[_T]:
+    """The column's value (https://sqlite.org/optoverview.html#disqualifying_where_clause_terms_using_unary_)."""
+    return _Unindexed(column)
+
+
+class _Unindexed(FunctionElement[Any]):
+    name = "aigateway_unindexed"
+    inherit_cache = True
+
+    def __init__(self, column: ColumnElement[Any]) -> None:
+        super().__init__(column)
+        self.type = column.type
+
+
+@compiles(_Unindexed)
+def _as_it_is(element: _Unindexed, compiler: SQLCompiler, **more: Any) -> str:
+    return compiler.process(next(iter(element.clauses)), **more)
+
+
+@compiles(_Unindexed, "sqlite")
+def _in_sqlite(element: _Unindexed, compiler: SQLCompiler, **more: Any) -> str:
+    return f"+{compiler.process(next(iter(element.clauses)), **more)}"

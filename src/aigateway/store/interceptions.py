@@ -82,7 +82,7 @@ class InterceptionFilter:
         other = by_session and self.is_of_failures
         conditions += [(unindexed(wanted) if other else wanted) == value for wanted, value in what if value is not None]
         if self.error_type is not None:
-            conditions.append(column.error_type.is_not(None))
+            conditions.append((unindexed(column.error_type) if by_session else column.error_type).is_not(None))
         if self.is_of_failures:
             conditions.append(FAILED)
         if self.started_after is not None:

@@ -18,6 +18,7 @@ from aigateway.store.session_index import SessionKey
 from aigateway.store.session_search import Search
 from aigateway.store.session_summary import Session, summaries
 from aigateway.store.tables import interceptions, sessions
+from aigateway.store.unindexed import unindexed
 
 Place = tuple[datetime, str, str]
 """Where the list goes on: the start, the session id and the initiator id of the last session that was seen."""
@@ -144,7 +145,7 @@ def _below(
     order = (column.started_at, column.session_id, column.initiator_id)
     query = (
         search.sessions(column.session_id, column.initiator_id, few=few)
-        .order_by(*(name.desc() for name in order))
+        .order_by(*(name.desc() for name in ((unindexed(order[0]), *order[1:]) if few else order)))
         .offset(offset)
         .limit(limit)
     )

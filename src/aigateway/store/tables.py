@@ -169,6 +169,7 @@ _ended_and_failed = text(f"ended_at IS NOT NULL AND {FAILED.text}")
 Index(
     "ix_aibridge_interceptions_failures",
     *(interceptions.c[_name] for _name in ("session_id", "initiator_id", "started_at", "error_type", "status_code")),
+    *(interceptions.c[_name] for _name in ("provider", "provider_name", "model", "client")),
     sqlite_where=_ended_and_failed,
     postgresql_where=_ended_and_failed,
 )

@@ -1,4 +1,7 @@
-"""A column that SQLite shall not look up in an index: without statistics it takes any equality for rare."""
+"""A column by which no index shall be chosen.
+
+SQLite has no statistics and takes any equality for rare; PostgreSQL takes conditions for independent that are not.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ _T = TypeVar("_T")
 
 
 def unindexed(column: ColumnElement[_T]) -> ColumnElement[_T]:
-    """The column's value (https://sqlite.org/optoverview.html#disqualifying_where_clause_terms_using_unary_)."""
+    """The column's value (https://sqlite.org/optoverview.html, "Disqualifying WHERE Clause Terms Using Unary +")."""
     return _Unindexed(column)
 
 
@@ -26,11 +29,11 @@ class _Unindexed(FunctionElement[Any]):
         self.type = column.type
 
 
-@compiles(_Unindexed)
-def _as_it_is(element: _Unindexed, compiler: SQLCompiler, **more: Any) -> str:
-    return compiler.process(next(iter(element.clauses)), **more)
-
-
 @compiles(_Unindexed, "sqlite")
 def _in_sqlite(element: _Unindexed, compiler: SQLCompiler, **more: Any) -> str:
     return f"+{compiler.process(next(iter(element.clauses)), **more)}"
+
+
+@compiles(_Unindexed, "postgresql")
+def _in_postgresql(element: _Unindexed, compiler: SQLCompiler, **more: Any) -> str:
+    return f"nullif({compiler.process(next(iter(element.clauses)), **more)}, NULL)"

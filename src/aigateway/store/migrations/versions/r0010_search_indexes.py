@@ -13,6 +13,8 @@ branch_labels = None
 depends_on = None
 
 _FAILURES = "ix_aibridge_interceptions_failures"
+_COLUMNS = ["session_id", "initiator_id", "started_at", "error_type", "status_code"]
+_COLUMNS += ["provider", "provider_name", "model", "client"]
 _USES = "aibridge_session_uses"
 
 
@@ -21,7 +23,7 @@ def upgrade() -> None:
     build_index(
         _FAILURES,
         "aibridge_interceptions",
-        ["session_id", "initiator_id", "started_at", "error_type", "status_code"],
+        _COLUMNS,
         where="ended_at IS NOT NULL AND (error_type IS NOT NULL OR status_code >= 400)",
     )
     for column in ("model", "client"):

@@ -20,7 +20,7 @@ import random
 import statistics
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate
 from pathlib import Path
@@ -118,13 +118,26 @@ def said(dice: random.Random, length: int) -> str:
 
 def fill(connection: Connection, requests: int) -> None:
     """Put everything in, and build the indexes afterwards, which is quicker."""
-    dice = random.Random(7)
     if connection.dialect.name == "sqlite":
         connection.execute(text("PRAGMA cache_size = -2000000"))  # KiB: random ids would write each page many times.
     tables = (t.interceptions, t.token_usages, t.user_prompts, t.tool_usages)
     indexes = [one for table in tables for one in table.indexes]
     for one in indexes:
         one.drop(connection, checkfirst=True)
+    _put_in(connection, tables, requests)
+    print(", indexes")
+    for one in indexes:
+        one.create(connection)
+    for table in ("aibridge_sessions", "aibridge_session_uses"):
+        connection.execute(text(f"DELETE FROM {table}"))
+    for statement in FILL:
+        connection.execute(text(statement))
+    connection.execute(insert(t.search_tasks).values(name="backfill"))
+    analyze(connection)
+
+
+def _put_in(connection: Connection, tables: Sequence[Table], requests: int) -> None:
+    dice = random.Random(7)
     done = 0
     while done < requests:
         rows: Rows = {table: [] for table in tables}
@@ -136,15 +149,6 @@ def fill(connection: Connection, requests: int) -> None:
                 Insert(table, tuple(new[0])).write(connection, [tuple(row.values()) for row in new])
         done += len(rows[t.interceptions])
         print(f"\r{done:,} requests", end="", flush=True)
-    print(", indexes")
-    for one in indexes:
-        one.create(connection)
-    for table in ("aibridge_sessions", "aibridge_session_uses"):
-        connection.execute(text(f"DELETE FROM {table}"))
-    for statement in FILL:
-        connection.execute(text(statement))
-    connection.execute(insert(t.search_tasks).values(name="backfill"))
-    analyze(connection)
 
 
 def analyze(connection: Connection) -> None:
@@ -205,6 +209,8 @@ async def measure(store: Store) -> None:
     last = (await store.read(sessions.below, everybody, after=None, offset=deep, limit=1))[0]
     key = (last.id, last.initiator_id)
     await _time(store, f"cursor after {deep:,}", lambda: _sessions(store, everybody, after=key))
+    for name in ("first page", "of a frequent model", "with failures", "text, a frequent word"):
+        await _time(store, f"bars: {name}", lambda which=wanted[name][0]: _bars(store, which))
     first = (await store.read(sessions.page, everybody, after=None, offset=0, limit=100)).sessions
     longest = max(first, key=lambda one: one.interceptions)
 
@@ -252,6 +258,10 @@ async def _sessions(
     page = await _page(store, which, offset, after)
     msgspec.json.encode(session_shapes.sessions(page))
     return page.count
+
+
+async def _bars(store: Store, which: InterceptionFilter) -> int:
+    return sum((await store.read(sessions.begun, which, timedelta(days=1))).values())
 
 
 async def _time(store: Store, name: str, ask: Callable[[], Awaitable[int]]) -> None:

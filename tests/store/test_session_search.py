@@ -7,16 +7,20 @@ from datetime import UTC, datetime, timedelta
 from itertools import product
 
 import pytest
+from sqlalchemy import text
 
 from aigateway.store import session_search, sessions
+from aigateway.store.engine import Store
 from aigateway.store.ingest import apply
 from aigateway.store.interceptions import ANY, InterceptionFilter
 from aigateway.store.records import PromptUsage
 from aigateway.store.search.words import Phrase
+from aigateway.store.tables import sessions as sessions_table
 from tests.store.search.test_index import catch_up
 from tests.store.stories import ANN, BOB, at, end, start, uid
 
 NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
+LITERAL = {"literal_binds": True}
 EVERY = {
     "visible_to": [None, BOB],
     "model": [None, "a"],
@@ -101,3 +105,33 @@ async def test_every_combination_finds_the_sessions_that_have_such_an_intercepti
 
     for values in product(*EVERY.values()):
         await store.read(check, dict(zip(EVERY, values, strict=True)))
+
+
+async def test_failures_are_found_by_their_index_alone_in_the_embedded_database(sqlite):
+    """Without statistics SQLite would rather look up a model, or read every request in the order of sessions."""
+
+    def plans(connection):
+        for more in ({"error_type": ANY}, {"status_code": 429}, {"error_type": "timeout", "model": "a", "client": "b"}):
+            search = session_search.Search.of(InterceptionFilter(visible_to=None, **more))
+            count = search.sessions(sessions_table.c.session_id, few=True).compile(connection, compile_kwargs=LITERAL)
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {count}").all()
+            yield "\n".join(row[-1] for row in plan)
+
+    for plan in await sqlite.read(lambda connection: list(plans(connection))):
+        assert "aibridge_interceptions USING" in plan
+        assert "ix_aibridge_interceptions_failures" in plan
+
+
+async def test_a_search_that_is_asked_often_is_planned_for_its_own_words(postgresql_url):
+    """PostgreSQL planned it for all words after ten times, and then looked for a rare one in every document."""
+    store = await Store.open(postgresql_url)
+    mode = text("SHOW plan_cache_mode")
+    wanted = InterceptionFilter(visible_to=None, texts=(Phrase(("rare",)),))
+
+    def look(connection):
+        sessions.page(connection, wanted, after=None, offset=0, limit=1)
+        return connection.execute(mode).scalar()
+
+    assert await store.read(look) == "force_custom_plan"
+    assert await store.read(lambda connection: connection.execute(mode).scalar()) == "auto"
+    await store.close()

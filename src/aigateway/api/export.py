@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -53,7 +54,7 @@ def router(store: Store, people: People) -> APIRouter:
     @routes.get("/interceptions/export", summary="Export requests", tags=["Interceptions"], responses=documents.EXPORT)
     async def export_interceptions(actor: SignedIn, q: Search = "", chosen: _Format = Format.CSV) -> StreamingResponse:
         """All requests that `q` selects, newest first. In CSV, cells that a spreadsheet would run begin with `'`."""
-        wanted = await meant(q, actor, people)
+        wanted = replace(await meant(q, actor, people), is_exported=True)
 
         async def read(after: interceptions.Cursor | None) -> tuple[Shaped, interceptions.Cursor | None]:
             found = await store.read(interceptions.below, wanted, after=after, limit=_READ_AT_ONCE)
@@ -67,7 +68,7 @@ def router(store: Store, people: People) -> APIRouter:
     @routes.get("/sessions/export", summary="Export sessions", tags=["Sessions"], responses=documents.EXPORT)
     async def export_sessions(actor: SignedIn, q: Search = "", chosen: _Format = Format.CSV) -> StreamingResponse:
         """All sessions that `q` selects, newest first. In CSV, cells that a spreadsheet would run begin with `'`."""
-        wanted = await meant(q, actor, people, SESSIONS)
+        wanted = replace(await meant(q, actor, people, SESSIONS), is_exported=True)
 
         async def read(after: sessions.Place | None) -> tuple[Shaped, sessions.Place | None]:
             found = await store.read(sessions.below, wanted, after=after, limit=_READ_AT_ONCE)

@@ -16,7 +16,7 @@ ORGANIZATION_ID = "00000000-0000-0000-0000-000000000000"
 """There is one organisation, to which everybody belongs; clients expect an id for it."""
 
 INCOMPLETE = (
-    "Not all texts were searched: older ones are still being indexed, or the words are in more than 20,000 requests, "
+    "Not all texts were searched: older ones are still being indexed, or the words are in more than 5,000 requests, "
     "of which the newest were searched. A time, a person or rarer words help."
 )
 

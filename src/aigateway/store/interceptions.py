@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, func, literal, select, tuple_
 
 from aigateway.store.observed import Row, all_rows, observed
+from aigateway.store.planning import plan_for_values
 from aigateway.store.search import index
 from aigateway.store.search.matching import Looked
 from aigateway.store.search.words import Phrase
@@ -56,12 +57,14 @@ class InterceptionFilter:
     """What is in the prompt, the thoughts, and the tools with their input: all of it, in one or several of them."""
     started_after: datetime | None = None
     started_before: datetime | None = None
+    is_exported: bool = False
+    """Whether more of a common word is to be found than somebody who waits would wait for."""
 
     def conditions(self, *, by_session: bool = False) -> list[ColumnElement[bool]]:
         """The filter in SQL, and that an interception has ended.
 
         Args:
-            by_session: whether the sessions of what is meant are wanted, for which what failed has an index.
+            by_session: whether their sessions are wanted; failures and texts have indexes that lead to few.
         """
         column = interceptions.c
         whose = (
@@ -79,8 +82,8 @@ class InterceptionFilter:
         )
         conditions: list[ColumnElement[bool]] = [column.ended_at.is_not(None)]
         conditions += [wanted == value for wanted, value in whose if value is not None]
-        other = by_session and self.is_of_failures
-        conditions += [(unindexed(wanted) if other else wanted) == value for wanted, value in what if value is not None]
+        known = by_session and (self.is_of_failures or self.texts)
+        conditions += [(unindexed(wanted) if known else wanted) == value for wanted, value in what if value is not None]
         if self.error_type is not None:
             conditions.append((unindexed(column.error_type) if by_session else column.error_type).is_not(None))
         if self.is_of_failures:
@@ -108,6 +111,7 @@ class InterceptionFilter:
             visible_to=self.visible_to or self.initiator_id,
             after=self.started_after,
             before=self.started_before,
+            is_exported=self.is_exported,
         )
 
 
@@ -156,6 +160,7 @@ def page(
         UnknownCursor: `after_id` is not an interception that may be seen.
     """
     after = None if after_id is None else _cursor(connection, after_id, wanted.visible_to)
+    plan_for_values(connection)
     counted = select(func.count()).select_from(interceptions).where(*wanted.conditions())
     count = connection.execute(counted).scalar_one()
     found = below(connection, wanted, after=after, offset=offset, limit=limit)
@@ -169,6 +174,7 @@ def below(
     connection: Connection, wanted: InterceptionFilter, *, after: Cursor | None, offset: int = 0, limit: int
 ) -> Interceptions:
     """Ended interceptions in the order of `page`, from below a cursor on, which need not be there any more."""
+    plan_for_values(connection)
     column = interceptions.c
     query = (
         _whole().where(*wanted.conditions()).order_by(column.started_at.desc(), column.id.desc()).limit(limit)

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, String, func, literal, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, String, func, literal, select, true, tuple_
 
 from aigateway.store.interceptions import InterceptionFilter
+from aigateway.store.planning import plan_for_values
 from aigateway.store.session_index import SessionKey
 from aigateway.store.session_search import Search
 from aigateway.store.session_summary import Session, summaries
@@ -23,6 +24,7 @@ from aigateway.store.unindexed import unindexed
 Place = tuple[datetime, str, str]
 """Where the list goes on: the start, the session id and the initiator id of the last session that was seen."""
 
+_ORDER = (sessions.c.started_at, sessions.c.session_id, sessions.c.initiator_id)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -66,9 +68,14 @@ def page(
         UnknownSession: `after` is not a session that may be seen.
     """
     place = None if after is None else _place(connection, after, wanted.visible_to)
+    plan_for_values(connection)
     search = Search.of(wanted)
-    count = search.count(connection)
-    found = _below(connection, search, few=search.are_few(count), after=place, offset=offset, limit=limit)
+    if wanted.texts:
+        count, keys = _listed(connection, search, place)
+        found = summaries(connection, keys[offset : offset + limit])
+    else:
+        count = search.count(connection)
+        found = _below(connection, search, few=search.are_few(count), after=place, offset=offset, limit=limit)
     return SessionPage(count, found, wanted.is_answered_in_full(connection))
 
 
@@ -76,12 +83,14 @@ def below(
     connection: Connection, wanted: InterceptionFilter, *, after: Place | None, offset: int = 0, limit: int
 ) -> list[Session]:
     """Sessions in the order of `page`, from below a place on."""
+    plan_for_values(connection)
     search = Search.of(wanted)
     return _below(connection, search, few=search.is_few(connection), after=after, offset=offset, limit=limit)
 
 
 def begun(connection: Connection, wanted: InterceptionFilter, step: timedelta) -> dict[datetime, int]:
     """How many of the sessions of `page` began in each step of time, by its start; steps without any are left out."""
+    plan_for_values(connection)
     hourly = not step % timedelta(hours=1)
     # By the hour or minute first, by means of either database, since few of those are in what is shown.
     if connection.dialect.name == "sqlite":
@@ -141,15 +150,26 @@ def _place(connection: Connection, key: SessionKey, visible_to: str | None) -> P
 def _below(
     connection: Connection, search: Search, *, few: bool, after: Place | None, offset: int, limit: int
 ) -> list[Session]:
-    column = sessions.c
-    order = (column.started_at, column.session_id, column.initiator_id)
-    query = (
-        search.sessions(column.session_id, column.initiator_id, few=few)
-        .order_by(*(name.desc() for name in ((unindexed(order[0]), *order[1:]) if few else order)))
-        .offset(offset)
-        .limit(limit)
-    )
+    query = _newest(search, few=few).offset(offset).limit(limit)
     if after is not None:
-        seen = (literal(value, name.type) for value, name in zip(after, order, strict=True))
-        query = query.where(tuple_(*order) < tuple_(*seen))
+        query = query.where(_is_below(after))
     return summaries(connection, [(row.session_id, row.initiator_id) for row in connection.execute(query)])
+
+
+def _listed(connection: Connection, search: Search, after: Place | None) -> tuple[int, list[SessionKey]]:
+    """How many sessions there are, and those below a place: reading all is quicker than looking through texts twice."""
+    query = _newest(search, few=True).add_columns((true() if after is None else _is_below(after)).label("is_below"))
+    rows = connection.execute(query).all()
+    return len(rows), [(row.session_id, row.initiator_id) for row in rows if row.is_below]
+
+
+def _newest(search: Search, *, few: bool) -> Select[Any]:
+    started_at, *key = _ORDER
+    first = unindexed(started_at) if few else started_at
+    return search.sessions(*key, few=few).order_by(*(column.desc() for column in (first, *key)))
+
+
+def _is_below(place: Place) -> ColumnElement[bool]:
+    return tuple_(*_ORDER) < tuple_(
+        *(literal(value, column.type) for value, column in zip(place, _ORDER, strict=True)),
+    )

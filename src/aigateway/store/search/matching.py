@@ -20,8 +20,10 @@ from sqlalchemy.types import Boolean
 from aigateway.store.search.words import Phrase
 from aigateway.store.tables import interceptions, search_documents
 
-MOST = 20_000
+MOST = 5_000
 """Of more interceptions that match, the newest ones are found: a word of every day is in hundreds of thousands."""
+MOST_EXPORTED = 20_000
+"""The same for an export, which nobody waits for."""
 IN_A_MICROSECOND = 1024
 """Documents that may begin in one microsecond, as far as their ids are concerned."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -30,7 +32,7 @@ _LARGEST = 2**63 - 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Looked:
-    """What is looked for in texts, and in whose, of which time: of the newest `MOST` that have it, the others."""
+    """What is looked for in texts, and in whose, of which time: of the newest `most` that have it, the others."""
 
     phrases: tuple[Phrase, ...]
     """At least one; all have to be there."""
@@ -38,16 +40,22 @@ class Looked:
     """The one user whose texts are looked at, so that a search costs and tells nothing about others'."""
     after: datetime | None = None
     before: datetime | None = None
+    is_exported: bool = False
 
     def is_in(self) -> ColumnElement[bool]:
         """That an interception has it."""
-        found = select(search_documents.c.interception_id).where(_Matches(self, MOST))
+        found = select(search_documents.c.interception_id).where(_Matches(self, self.most))
         return interceptions.c.id.in_(found)
 
     def is_too_common(self, connection: Connection) -> bool:
         """Whether more have it than are found."""
-        counted = select(func.count()).select_from(search_documents).where(_Matches(self, MOST + 1))
-        return connection.execute(counted).scalar_one() > MOST
+        counted = select(func.count()).select_from(search_documents).where(_Matches(self, self.most + 1))
+        return connection.execute(counted).scalar_one() > self.most
+
+    @property
+    def most(self) -> int:
+        """How many are found."""
+        return MOST_EXPORTED if self.is_exported else MOST
 
     @property
     def ids(self) -> tuple[int, int]:

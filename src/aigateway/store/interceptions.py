@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, func, literal, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, literal, select, tuple_
 
 from aigateway.store.observed import Row, all_rows, observed
 from aigateway.store.planning import plan_for_values
@@ -80,14 +80,13 @@ class InterceptionFilter:
             (column.error_type, None if self.error_type == ANY else self.error_type),
             (column.status_code, self.status_code),
         )
-        conditions: list[ColumnElement[bool]] = [column.ended_at.is_not(None)]
+        ended = column.ended_at.is_not(None)
+        conditions: list[ColumnElement[bool]] = [and_(ended, FAILED) if self.is_of_failures else ended]
         conditions += [wanted == value for wanted, value in whose if value is not None]
         known = by_session and (self.is_of_failures or self.texts)
         conditions += [(unindexed(wanted) if known else wanted) == value for wanted, value in what if value is not None]
         if self.error_type is not None:
             conditions.append((unindexed(column.error_type) if by_session else column.error_type).is_not(None))
-        if self.is_of_failures:
-            conditions.append(FAILED)
         if self.started_after is not None:
             conditions.append(column.started_at >= self.started_after)
         if self.started_before is not None:

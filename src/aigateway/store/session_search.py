@@ -7,6 +7,7 @@ them, and interceptions only where nothing else knows.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, Table, and_, exists, func, literal, or_, select
@@ -25,15 +26,17 @@ class Search:
 
     table: Table
     conditions: tuple[ColumnElement[bool], ...]
+    until: datetime | None = None
+    """After which none of the sessions began."""
 
     @classmethod
     def of(cls, wanted: InterceptionFilter) -> Search:
         """Where the sessions of a filter are found."""
         if wanted.error_type is not None or wanted.status_code is not None or wanted.texts:
-            return cls(interceptions, tuple(wanted.conditions(by_session=True)))
+            return cls(interceptions, tuple(wanted.conditions(by_session=True)), wanted.started_before)
         used = _used(wanted)
         table = session_uses if used else sessions
-        return cls(table, (*_whose(table, wanted), *used, *_during(table, wanted)))
+        return cls(table, (*_whose(table, wanted), *used, *_during(table, wanted)), wanted.started_before)
 
     def count(self, connection: Connection) -> int:
         """How many sessions there are."""
@@ -56,15 +59,16 @@ class Search:
             columns: of `aibridge_sessions`.
             few: whether to look up those that are found, instead of asking each session in turn.
         """
-        if self.table is sessions:
-            return select(*columns).where(*self.conditions)
         own, other = sessions.c, self.table.c
+        begun = () if few or self.until is None else (own.started_at <= self.until,)
+        if self.table is sessions:
+            return select(*columns).where(*self.conditions, *begun)
         if few:
             found = self._keys().subquery()
             same = and_(own.session_id == found.c.session_id, own.initiator_id == found.c.initiator_id)
             return select(*columns).join_from(found, sessions, same)
         same = and_(own.session_id == other.session_id, own.initiator_id == other.initiator_id)
-        return select(*columns).where(exists().where(same, *self.conditions))
+        return select(*columns).where(exists().where(same, *self.conditions), *begun)
 
     def _keys(self) -> Select[Any]:
         column = self.table.c
@@ -96,7 +100,8 @@ def _used(wanted: InterceptionFilter) -> list[ColumnElement[bool]]:
 def _during(table: Table, wanted: InterceptionFilter) -> list[ColumnElement[bool]]:
     """That something of it began in the wanted time. `table` knows when the first and the last interception did."""
     after, before = wanted.started_after, wanted.started_before
-    first, last = table.c.started_at, table.c.last_started_at
+    first: ColumnElement[datetime] = table.c.started_at
+    last = table.c.last_started_at
     if after is not None and before is not None:
         first = unindexed(first)  # Most sessions began before it, and their index does not know their last request.
     conditions: list[ColumnElement[bool]] = []

@@ -28,7 +28,6 @@ EVERY = {
     "texts": [(), (Phrase(("odd",)),)],
     "started_after": [None, NEW_YEAR + timedelta(seconds=20)],
     "started_before": [None, NEW_YEAR + timedelta(seconds=35)],
-    "client": [None, "Codex"],
 }
 """What is asked for, in all combinations."""
 
@@ -42,7 +41,6 @@ def drawn():
             "initiator_id": dice.choice((ANN, BOB)),
             "session_id": dice.choice((*"stuvw", None)) or uid(number),
             "model": dice.choice("abb"),
-            "client": dice.choice(("Codex", "Claude Code")),
             "second": dice.randrange(50),
             "error_type": dice.choice((None, None, "timeout", "rate_limited")),
             "text": dice.choice(("odd", "even")),
@@ -53,7 +51,7 @@ def drawn():
 def records(row):
     number, second = row["id"], row["second"]
     session = row["session_id"] if len(row["session_id"]) == 1 else None
-    told = {"client_session_id": session, "model": row["model"], "client": row["client"]}
+    told = {"client_session_id": session, "model": row["model"]}
     yield start(number, second, who=row["initiator_id"], **told)
     common = {"interception_id": uid(number), "msg_id": "", "created_at": at(second)}
     yield PromptUsage(id=uid(2000 + number), prompt=row["text"], **common)
@@ -66,7 +64,6 @@ def is_meant(row, wanted):
     return (
         wanted["visible_to"] in (None, row["initiator_id"])
         and wanted["model"] in (None, row["model"])
-        and wanted["client"] in (None, row["client"])
         and (wanted["error_type"] in (None, row["error_type"]) or (wanted["error_type"] == ANY and row["error_type"]))
         and all(row["text"] in phrase.words for phrase in wanted["texts"])
         and (wanted["started_after"] is None or moment >= wanted["started_after"])

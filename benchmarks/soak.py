@@ -29,9 +29,9 @@ from typing import Any
 from aigateway.simulator.server import SimulatorThread
 from tests.faults.crowd import Ledger, Seen, crowd, ledger, providers_of, some_more, until
 from tests.support.processes import lives
-from tests.support.server import GatewayProcess, providers
+from tests.support.server import CommandProcess, providers
 
-Strike = Callable[[GatewayProcess, Seen], Awaitable[None]]
+Strike = Callable[[CommandProcess, Seen], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -45,15 +45,15 @@ class Fault:
     crowd: dict[str, Any] = field(default_factory=dict)
 
 
-def _database(gateway: GatewayProcess) -> Path:
+def _database(gateway: CommandProcess) -> Path:
     return gateway.folder / "data" / "aigateway.sqlite3"
 
 
-async def _start(gateway: GatewayProcess) -> None:
+async def _start(gateway: CommandProcess) -> None:
     await asyncio.to_thread(gateway.start)
 
 
-async def kill(gateway: GatewayProcess, seen: Seen) -> None:
+async def kill(gateway: CommandProcess, seen: Seen) -> None:
     """The server dies while it answers."""
     await some_more(seen, random.randint(1, 40))
     await asyncio.sleep(random.uniform(0, 0.1))
@@ -61,7 +61,7 @@ async def kill(gateway: GatewayProcess, seen: Seen) -> None:
     await _start(gateway)
 
 
-async def kill_worker(gateway: GatewayProcess, seen: Seen) -> None:
+async def kill_worker(gateway: CommandProcess, seen: Seen) -> None:
     """One of two workers dies; the other goes on."""
 
     def serving() -> list[int]:
@@ -73,7 +73,7 @@ async def kill_worker(gateway: GatewayProcess, seen: Seen) -> None:
     await until(lambda: len(serving()) < 2)
 
 
-async def terminate(gateway: GatewayProcess, seen: Seen) -> None:
+async def terminate(gateway: CommandProcess, seen: Seen) -> None:
     """The server is stopped as it should be, and started again."""
     await some_more(seen, random.randint(1, 40))
     status = await asyncio.to_thread(gateway.stop)
@@ -81,7 +81,7 @@ async def terminate(gateway: GatewayProcess, seen: Seen) -> None:
     await _start(gateway)
 
 
-async def fill_disk(gateway: GatewayProcess, seen: Seen) -> None:
+async def fill_disk(gateway: CommandProcess, seen: Seen) -> None:
     """No file can grow for a while (RLIMIT_FSIZE does what a full disk does)."""
     await some_more(seen)
     refused = seen.statuses[503]
@@ -91,7 +91,7 @@ async def fill_disk(gateway: GatewayProcess, seen: Seen) -> None:
     await some_more(seen)
 
 
-async def hold_up_database(gateway: GatewayProcess, seen: Seen) -> None:
+async def hold_up_database(gateway: CommandProcess, seen: Seen) -> None:
     """Somebody else holds the database for a while."""
     await some_more(seen)
     with closing(sqlite3.connect(_database(gateway), isolation_level=None, timeout=30)) as holding:
@@ -100,7 +100,7 @@ async def hold_up_database(gateway: GatewayProcess, seen: Seen) -> None:
     await some_more(seen)
 
 
-async def hold_up_and_kill(gateway: GatewayProcess, seen: Seen) -> None:
+async def hold_up_and_kill(gateway: CommandProcess, seen: Seen) -> None:
     """The server dies while all that it recorded is in its journal."""
     with closing(sqlite3.connect(_database(gateway), isolation_level=None, timeout=30)) as holding:
         holding.execute("BEGIN IMMEDIATE")
@@ -109,7 +109,7 @@ async def hold_up_and_kill(gateway: GatewayProcess, seen: Seen) -> None:
     await _start(gateway)
 
 
-async def fill_journal(gateway: GatewayProcess, seen: Seen) -> None:
+async def fill_journal(gateway: CommandProcess, seen: Seen) -> None:
     """The database is away until the journal takes nothing new."""
     refused = seen.statuses[503]
     with closing(sqlite3.connect(_database(gateway), isolation_level=None, timeout=30)) as holding:
@@ -118,7 +118,7 @@ async def fill_journal(gateway: GatewayProcess, seen: Seen) -> None:
     await some_more(seen)
 
 
-async def remove_journal(gateway: GatewayProcess, seen: Seen) -> None:
+async def remove_journal(gateway: CommandProcess, seen: Seen) -> None:
     """Somebody removes the journal while all records are in it, and then the server dies."""
     journal = gateway.folder / "data" / "journal"
     with closing(sqlite3.connect(_database(gateway), isolation_level=None, timeout=30)) as holding:
@@ -131,7 +131,7 @@ async def remove_journal(gateway: GatewayProcess, seen: Seen) -> None:
     await _start(gateway)
 
 
-async def nothing_more(_gateway: GatewayProcess, seen: Seen) -> None:
+async def nothing_more(_gateway: CommandProcess, seen: Seen) -> None:
     """The crowd itself does the damage."""
     await some_more(seen, 50)
 
@@ -156,7 +156,7 @@ FAULTS = (
 )
 
 
-async def _strike(fault: Fault, gateway: GatewayProcess, seen: Seen, seconds: float, clients: int) -> int:
+async def _strike(fault: Fault, gateway: CommandProcess, seen: Seen, seconds: float, clients: int) -> int:
     """How often it struck."""
     strikes, end = 0, time.monotonic() + seconds
     async with crowd(gateway.base, gateway.token, seen, clients=clients, **fault.crowd):
@@ -171,7 +171,7 @@ def suffer(fault: Fault, url: str, seconds: float, clients: int) -> tuple[int, L
     seen = Seen()
     with tempfile.TemporaryDirectory(prefix="soak-") as folder:
         env = providers(*providers_of(url)) | fault.env
-        with GatewayProcess(Path(folder), env, *fault.args) as gateway:
+        with CommandProcess(Path(folder), env, *fault.args) as gateway:
             strikes = asyncio.run(_strike(fault, gateway, seen, seconds, clients))
             status = gateway.stop()
             assert status == 0, f"{fault.name}: the server ended with status {status}"

@@ -7,7 +7,6 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from benchmarks.bench import layers
 from benchmarks.bench.cases import Case
 from benchmarks.bench.processes import pin
 from tests.support.certificates import write_pair
-from tests.support.server import GatewayProcess, free_port, providers
+from tests.support.server import CommandProcess, free_port, providers
 from tests.support.waiting import wait_until
 
 GATEWAY_CPU = 0
@@ -83,7 +82,7 @@ class Target:
         return (self.tls or case.way != "tls") and (self.pid is not None or case.timed)
 
 
-class Gateway(GatewayProcess):
+class Gateway(CommandProcess):
     """Ours, on a core of its own; a layer of it after the first start, which makes the account."""
 
     def __init__(
@@ -97,19 +96,6 @@ class Gateway(GatewayProcess):
         )
         super().__init__(folder, known | {"SSL_CERT_FILE": str(upstream.certificate)} | dict(env or {}))
         self._layer = layer
-        self.seconds_to_ready = 0.0
-        """Of the last start."""
-
-    def start(self) -> None:
-        """Start, and remember how long it took."""
-        began = time.monotonic()
-        with (self.folder / "server.log").open("ab") as log:
-            self._process = subprocess.Popen(self._command(), env=self._env, stdout=log, stderr=log)
-        while not self._ready():
-            time.sleep(0.01)
-        self.seconds_to_ready = time.monotonic() - began
-        if not self.token:
-            self.token = self.sign_up()
 
     def layer(self, name: str, upstream: Upstream) -> Gateway:
         """A layer of it, with the accounts of this one, which has stopped."""

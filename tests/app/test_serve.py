@@ -211,9 +211,7 @@ def test_dev_prints_lines_that_work_when_pasted_also_after_a_restart(tmp_path):
 
 
 def paste_what_dev_prints(tmp_path, port):
-    gateway = GatewayProcess(tmp_path, {}, "--dev", port=port)
-    gateway.token = "unused"
-    with gateway:
+    with GatewayProcess(tmp_path, {}, "--dev", port=port, empty=True) as gateway:
         wait_until(lambda: "wire_api" in gateway.log)
         curls = re.findall(r"^  (curl -N (?:.*\\\n)+(?:.*\n)*?.*\}')$", gateway.log, re.MULTILINE)
         for curl, mark in zip(curls, ("[DONE]", "response.completed", "message_stop"), strict=True):

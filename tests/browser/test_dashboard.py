@@ -104,10 +104,9 @@ def test_who_signs_out_is_out(chromium, gateway, size):
         expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
 
 
-def test_the_first_person_sets_the_server_up(chromium, simulator, tmp_path, monkeypatch):
-    monkeypatch.setattr(GatewayProcess, "sign_up", lambda _self: "nobody yet")
+def test_the_first_person_sets_the_server_up(chromium, simulator, tmp_path):
     configured = providers({"TYPE": "openai", "KEY": "sk-test", "BASE_URL": f"{simulator.url}/v1"})
-    with GatewayProcess(tmp_path, configured) as fresh:
+    with GatewayProcess(tmp_path, configured, empty=True) as fresh:
         page = chromium.new_page(base_url=fresh.url)
         page.goto("/")
         page.get_by_label("Username").fill("ada")

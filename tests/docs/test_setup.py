@@ -17,21 +17,6 @@ BLOCKS = blocks(PAGE)
 KINDS = ("serves", "lists", "runs", "client", "needs a real key")
 
 
-class NobodyYet:
-    """A server that nobody has signed in to."""
-
-    def sign_up(self):
-        return ""
-
-
-class Fresh(NobodyYet, GatewayProcess):
-    pass
-
-
-class FreshPrinted(NobodyYet, PrintedServer):
-    pass
-
-
 def tried(kind):
     """The blocks that are tried in one way; what follows its name is the rest of the comment."""
     return [
@@ -62,7 +47,7 @@ def test_a_server_starts_and_stops(text, rest, tmp_path):
         write_pair(tmp_path / "cert.pem", tmp_path / "key.pem", "localhost")
     port = free_port()
     block = at_home(text, tmp_path).replace("127.0.0.1:3000", f"127.0.0.1:{port}")
-    with FreshPrinted(block, tmp_path, {"CODER_AI_GATEWAY_OPENAI_KEY": "sk-x"}, port=port) as server:
+    with PrintedServer(block, tmp_path, {"CODER_AI_GATEWAY_OPENAI_KEY": "sk-x"}, port=port, empty=True) as server:
         assert server.stop() == 0, server.log
 
 
@@ -95,7 +80,7 @@ def test_a_person_gets_in_and_asks(tmp_path):
             "CODER_AI_GATEWAY_ANTHROPIC_BASE_URL": simulator.url,
             "CODER_AI_GATEWAY_ANTHROPIC_KEY": "sk-x",
         }
-        with Fresh(folder, env) as server:
+        with GatewayProcess(folder, env, empty=True) as server:
             text = "".join(param.values[0] for param in tried("client")).replace("http://127.0.0.1:3000", server.url)
             done = run(text, home, {"no_proxy": "*"})
     assert done.returncode == 0, done.stderr

@@ -7,27 +7,16 @@ and serves on for that long, so that no request meets a closed door.
 from __future__ import annotations
 
 import asyncio
-import shutil
 
 from tests.faults.crowd import Seen, crowd, ledger, some_more, until
 from tests.support.balancer import Balancer
-from tests.support.server import GatewayProcess
-
-
-def two_replicas(start, tmp_path) -> tuple[GatewayProcess, GatewayProcess]:
-    """With a database each, which know the same token."""
-    delay = {"CODER_AI_GATEWAY_SHUTDOWN_DELAY": "500ms"}
-    first = start(name="first", **delay)
-    first.stop()
-    shutil.copytree(tmp_path / "first" / "data", tmp_path / "second" / "data")
-    first.start()
-    second = start(name="second", **delay)
-    return first, second
 
 
 def test_no_request_fails_and_no_record_is_lost(start, tmp_path):
-    replicas, seen = two_replicas(start, tmp_path), Seen()
+    delay = {"CODER_AI_GATEWAY_SHUTDOWN_DELAY": "500ms"}
+    replicas, seen = [start(name=name, **delay) for name in ("first", "second")], Seen()
     token = replicas[0].token
+    assert token == replicas[1].token, "a database each, and one token"
 
     async def restart(replica, balancer):
         assert await asyncio.to_thread(replica.stop) == 0

@@ -15,7 +15,7 @@ from aigateway.store.engine import Store, StoreTooNew, StoreUnavailable, _databa
 from aigateway.store.interceptions import InterceptionFilter
 from aigateway.store.migrations.run import upgrade
 from aigateway.store.search.words import Phrase
-from aigateway.store.tables import metadata
+from aigateway.store.tables import metadata_for_postgresql
 from tests.store.stories import ANN, uid
 from tests.support.waiting import eventually
 
@@ -106,7 +106,7 @@ async def test_a_database_of_each_older_version_is_brought_up_to_date_with_its_r
 async def test_the_tables_on_postgresql_are_those_that_the_program_uses(postgresql_url):
     engine = _database(postgresql_url).engine
     with engine.connect() as connection:
-        differences = compare_metadata(MigrationContext.configure(connection), metadata)
+        differences = compare_metadata(MigrationContext.configure(connection), metadata_for_postgresql())
     engine.dispose()
     assert differences == []
 

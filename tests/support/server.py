@@ -1,4 +1,4 @@
-"""The gateway as its users run it: a process of its own, spoken to over HTTP."""
+"""The gateway in a process of its own, spoken to over HTTP."""
 
 from __future__ import annotations
 
@@ -7,32 +7,40 @@ import signal
 import socket
 import subprocess
 import sys
-import urllib.error
-import urllib.request
+import time
 from collections.abc import Mapping
+from contextlib import closing, suppress
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any, Self
 
 from aigateway.cli.rest import Client, RestError
+from tests.support.forked import Forked
+from tests.support.owned import OWNER, move_in
 from tests.support.waiting import wait_until
 
-OWNER = {"username": "ada", "email": "ada@example.com", "password": "correct horse battery staple"}
+__all__ = ["OWNER", "CommandProcess", "GatewayProcess", "free_port", "providers"]
 
 
 class GatewayProcess:
-    """`with GatewayProcess(folder, env) as gateway:` starts `aigateway server` and waits until it can serve.
+    """`with GatewayProcess(folder, env) as gateway:` starts a server and waits until it can serve.
 
     `env` is all the environment that it has beside PATH and HOME, so no setting of this machine can leak in. What it
-    prints goes to `<folder>/server.log`. The first start makes an owner, `OWNER`, and a token for them, `token`.
+    prints goes to `<folder>/server.log`. There is an owner, `OWNER`, with a token, `token`; when `empty`, nobody.
     """
 
-    def __init__(self, folder: Path, env: Mapping[str, str], *args: str, port: int | None = None) -> None:
+    def __init__(
+        self, folder: Path, env: Mapping[str, str], *args: str, port: int | None = None, empty: bool = False
+    ) -> None:
         self.folder = folder
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.base = f"{self.url}/api/v2/aibridge"
         self.token = ""
+        self.seconds_to_ready = 0.0
+        """Of the last start."""
         self._args = args
+        self._empty = empty
         self._env = {
             "PATH": os.environ["PATH"],
             "HOME": str(folder),
@@ -41,7 +49,7 @@ class GatewayProcess:
             "CODER_AI_GATEWAY_ENABLED": "true",
             **env,
         }
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | Forked | None = None
 
     @property
     def pid(self) -> int:
@@ -78,10 +86,14 @@ class GatewayProcess:
 
     def start(self) -> None:
         """Start, or start again over the same data, and wait until `/readyz` says yes."""
-        with (self.folder / "server.log").open("ab") as log:
-            self._process = subprocess.Popen(self._command(), env=self._env, stdout=log, stderr=log)
+        data_dir = Path(self._env["CODER_AI_GATEWAY_DATA_DIR"])
+        if not (self._empty or data_dir.exists() or "CODER_PG_CONNECTION_URL" in self._env):
+            self.token = move_in(data_dir)
+        began = time.monotonic()
+        self._process = self._begin(self.folder / "server.log")
         wait_until(self._ready, seconds=30)
-        if not self.token:
+        self.seconds_to_ready = time.monotonic() - began
+        if not (self._empty or self.token):
             self.token = self.sign_up()
 
     def stop(self) -> int:
@@ -134,19 +146,29 @@ class GatewayProcess:
         assert len(found) == 1, [row["id"] for row in found]
         return found[0]
 
-    def _command(self) -> list[str]:
-        return [sys.executable, "-m", "aigateway", "server", *self._args]
+    def _begin(self, log: Path) -> subprocess.Popen[bytes] | Forked:
+        return Forked(["server", *self._args], self._env, log)
 
     def _ready(self) -> bool:
         assert self._process is not None, "not started"
         if self._process.poll() is not None:
             raise RuntimeError(f"the server ended with status {self._process.returncode}:\n{self.log}")
-        try:
-            opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-            with opener.open(f"{self.url}/readyz", timeout=5) as answer:
-                return bool(answer.status == 200)
-        except (urllib.error.URLError, OSError):
-            return False
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=5)
+        with closing(connection), suppress(OSError, HTTPException):
+            connection.request("GET", "/readyz")
+            return connection.getresponse().status == 200
+        return False
+
+
+class CommandProcess(GatewayProcess):
+    """The same, started by its command: for tests of the command itself, and for measuring."""
+
+    def _begin(self, log: Path) -> subprocess.Popen[bytes]:
+        with log.open("ab") as output:
+            return subprocess.Popen(self._command(), env=self._env, stdout=output, stderr=output)
+
+    def _command(self) -> list[str]:
+        return [sys.executable, "-m", "aigateway", "server", *self._args]
 
 
 def free_port() -> int:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.support.server import GatewayProcess
+from tests.support.server import CommandProcess
 
 SCRIPTS = Path(sys.executable).parent
 BASH = shutil.which("bash") or "bash"
@@ -54,16 +54,22 @@ def run(
     return done
 
 
-class PrintedServer(GatewayProcess):
+class PrintedServer(CommandProcess):
     """A server that a block starts with its last command, `coder server …` or `aigateway server …`.
 
     Beside what the block exports, it gets a port and a folder of its own; nothing else, unless in `env`.
     """
 
     def __init__(
-        self, block: str, folder: Path, env: Mapping[str, str] | None = None, *, port: int | None = None
+        self,
+        block: str,
+        folder: Path,
+        env: Mapping[str, str] | None = None,
+        *,
+        port: int | None = None,
+        empty: bool = False,
     ) -> None:
-        super().__init__(folder, env or {}, port=port)
+        super().__init__(folder, env or {}, port=port, empty=empty)
         self._block = block
         self._env |= environment(folder)
         if "CODER_AI_GATEWAY_ENABLED" not in (env or {}):

@@ -50,14 +50,14 @@ Index(
     func.lower(users.c.username),
     unique=True,
     sqlite_where=_living,
-    postgresql_where=_living,
+    info={"postgresql_where": _living},
 )
 Index(
     "users_email_lower_idx",
     func.lower(users.c.email),
     unique=True,
     sqlite_where=_living_with_email,
-    postgresql_where=_living_with_email,
+    info={"postgresql_where": _living_with_email},
 )
 
 api_keys = Table(
@@ -146,7 +146,7 @@ for _rare in ("client_session_id", "correlating_tool_call_id", "thread_parent_id
         f"ix_aibridge_interceptions_with_{_rare}",
         interceptions.c[_rare],
         sqlite_where=interceptions.c[_rare].is_not(None),
-        postgresql_where=interceptions.c[_rare].is_not(None),
+        info={"postgresql_where": interceptions.c[_rare].is_not(None)},
     )
 Index("ix_aibridge_interceptions_newest", interceptions.c.started_at.desc(), interceptions.c.id.desc())
 Index(
@@ -160,7 +160,7 @@ Index(
     "ix_aibridge_interceptions_failed",
     interceptions.c.error_type,
     sqlite_where=interceptions.c.error_type.is_not(None),
-    postgresql_where=interceptions.c.error_type.is_not(None),
+    info={"postgresql_where": interceptions.c.error_type.is_not(None)},
 )
 # Few requests fail: their sessions are found here alone, in an order in which each is met once.
 FAILED = text("(error_type IS NOT NULL OR status_code >= 400)")
@@ -285,7 +285,7 @@ Index(
     "ix_audit_chain_links_interception_id",
     chain_links.c.interception_id,
     sqlite_where=chain_links.c.interception_id.is_not(None),
-    postgresql_where=chain_links.c.interception_id.is_not(None),
+    info={"postgresql_where": chain_links.c.interception_id.is_not(None)},
 )
 
 # Full-text search: `store.search`. The table of words that SQLite has besides cannot be said here.
@@ -297,7 +297,7 @@ search_documents = Table(
     Column("interception_id", Uuid36, nullable=False, unique=True),
     Column("words", Words, nullable=False),
 )
-Index("ix_aigateway_search_documents_words", search_documents.c.words, postgresql_using="gin").ddl_if(
+Index("ix_aigateway_search_documents_words", search_documents.c.words, info={"postgresql_using": "gin"}).ddl_if(
     dialect="postgresql"
 )
 
@@ -317,3 +317,11 @@ search_tasks = Table(
     Column("started_at", UtcTime),
     Column("interception_id", Uuid36),
 )
+
+
+def metadata_for_postgresql() -> MetaData:
+    """All tables, with what only PostgreSQL is told: said above, it would load a dialect into every start on SQLite."""
+    for table in metadata.tables.values():
+        for index in table.indexes:
+            index.dialect_kwargs.update(index.info)
+    return metadata

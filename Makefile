@@ -22,7 +22,7 @@ run: $(STAMP) ## start the gateway for trying out, with simulated providers
 	@exec $(BIN)/aigateway server --dev
 
 test: $(STAMP) ## run every test
-	@$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(STAMP) ## lint, types, import rules
 	@$(BIN)/ruff check .

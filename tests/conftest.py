@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,26 @@ from aigateway.store.engine import Store
 from aigateway.store.migrations import HEAD
 from aigateway.store.tables import metadata
 from tests.support import postgres
+from tests.support.embedded import migrated
+
+TESTS = Path(__file__).parent
+LONGEST = (
+    "faults/test_kill_9.py",
+    "browser/test_accessibility.py",
+    "conformance/test_setup_page.py",
+    "browser/test_reading.py",
+    "browser/test_dashboard.py",
+    "browser/test_hostile_pages.py",
+    "api/test_schemathesis.py",
+    "audit/test_verification.py",
+)
+"""A file is one process's from its first test to its last, so a long one at the end would leave the others idle."""
+
+
+def pytest_collection_modifyitems(items):
+    """Run the longest files first (`make test` keeps this order), all others as they come."""
+    places = {TESTS / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
 @pytest.fixture(scope="session")
@@ -48,8 +69,8 @@ _EMPTY += f"UPDATE alembic_version SET version_num = '{HEAD}'"  # noqa: S608  # 
 
 @pytest.fixture
 def sqlite_url(tmp_path):
-    """An embedded database of its own, which is not there yet."""
-    return f"sqlite:///{tmp_path / 'aigateway.sqlite3'}"
+    """An embedded database of its own, with the schema and nothing in it."""
+    return migrated(tmp_path / "aigateway.sqlite3")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

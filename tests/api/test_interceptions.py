@@ -9,6 +9,7 @@ from sqlalchemy import event
 
 from aigateway.store.ingest import apply
 from aigateway.store.records import InterceptionEnd, InterceptionStart, PromptUsage, TokenUsage, ToolUsage
+from tests.support.examples import examples
 
 PATHS = ("/api/v2/aibridge/interceptions", "/api/v2/ai-gateway/interceptions")
 
@@ -170,7 +171,7 @@ async def test_a_search_is_never_our_mistake(world, client, ann):
     """Any text of a search is answered or refused."""
     headers = {"Coder-Session-Token": await world.token(ann)}
 
-    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=examples(30), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(
         st.text(max_size=60)
         | st.lists(

@@ -23,9 +23,9 @@ from aigateway.api.app import create_api, create_routes  # noqa: E402
 from aigateway.store.ingest import apply  # noqa: E402
 from tests.api.test_sessions import asked  # noqa: E402
 from tests.support import people  # noqa: E402
+from tests.support.examples import examples  # noqa: E402
 
 CHECKS = [not_a_server_error, content_type_conformance, response_schema_conformance, status_code_conformance]
-EXAMPLES = 12
 
 
 @pytest.mark.timeout(300)
@@ -64,7 +64,7 @@ def exercise(operation, send):
     """Send an operation what its part of the document allows, and tell the statuses that came back."""
     statuses = set()
 
-    @settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=examples(6), deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(operation.as_strategy())
     def attempt(case):
         wanted = case.as_transport_kwargs(base_url="http://gateway.test")

@@ -20,6 +20,7 @@ from aigateway.store.ingest import apply
 from aigateway.store.tables import interceptions, metadata
 from aigateway.telemetry.events import Events
 from tests.store.stories import BOB, end, start, story, tool, uid
+from tests.support.examples import examples
 
 SESSION = (
     [[start(1, 0)], [tool(1, 1, "a"), end(1, 1, status_code=200)]],
@@ -71,7 +72,7 @@ async def forget_all(store):
     await store.write(lambda connection: [connection.execute(delete(table)) for table in RECORD] and None)
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(6), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     where=st.lists(st.integers(0, 1), min_size=6, max_size=6),
     turns=st.lists(st.integers(0, 1), max_size=14),

@@ -22,6 +22,8 @@ from aigateway.store.rows import CHILDREN, INTERCEPTION
 from aigateway.store.tables import chain_links, chains, interceptions
 from aigateway.store.types import Json, UtcTime
 from tests.store.stories import ANN, end, start, story, uid
+from tests.support.embedded import migrated
+from tests.support.examples import examples
 
 HERE = Chain(uid(0xA), "here")
 THERE = Chain(uid(0xB), "there")
@@ -284,7 +286,7 @@ TIMES = st.datetimes(datetime(1990, 1, 1), datetime(2100, 1, 1)).map(  # noqa: D
 )
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(6), deadline=None)
 @given(data=st.data())
 def test_whatever_is_recorded_is_proven_on_either_database(data, postgresql_url_of_this_module):
     """Metadata in any order, odd numbers, NUL characters, texts that are cut, times of any precision."""
@@ -337,7 +339,7 @@ def test_whatever_is_recorded_is_proven_on_either_database(data, postgresql_url_
             await store.close()
 
     with tempfile.TemporaryDirectory() as folder:
-        asyncio.run(run(f"sqlite:///{Path(folder) / 'a.sqlite3'}"))
+        asyncio.run(run(migrated(Path(folder) / "a.sqlite3")))
     asyncio.run(run(postgresql_url_of_this_module))
 
 

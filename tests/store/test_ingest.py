@@ -14,6 +14,8 @@ from aigateway.store.ingest import apply
 from aigateway.store.records import PromptUsage, TokenUsage
 from aigateway.store.tables import metadata
 from tests.store.stories import ANN, BOB, at, end, start, story, tool, uid
+from tests.support.embedded import migrated
+from tests.support.examples import examples
 
 
 async def dump(store):
@@ -126,7 +128,7 @@ BATCHES = (
 )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(12), deadline=None)
 @given(
     order=st.permutations(range(len(BATCHES))),
     again=st.lists(st.integers(0, len(BATCHES) - 1), max_size=4),
@@ -137,7 +139,7 @@ def test_batches_in_any_order_and_any_number_give_the_same_tables(order, again, 
 
     async def tables(batches):
         with tempfile.TemporaryDirectory() as folder:
-            store = await Store.open(f"sqlite:///{Path(folder) / 'a.sqlite3'}")
+            store = await Store.open(migrated(Path(folder) / "a.sqlite3"))
             try:
                 for batch in batches:
                     await store.write(apply, batch)

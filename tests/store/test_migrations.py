@@ -44,10 +44,10 @@ TABLES = ("users", "api_keys", "aibridge_interceptions", "aibridge_token_usages"
 
 
 @pytest.fixture
-def empty_url(request, sqlite_url, store_engine):
+def empty_url(request, tmp_path, store_engine):
     """A database without a schema."""
     if store_engine == "sqlite":
-        yield sqlite_url
+        yield f"sqlite:///{tmp_path / 'aigateway.sqlite3'}"
         return
     server = request.getfixturevalue("postgresql")
     with server.database() as name:

@@ -81,7 +81,7 @@ async def test_keys_go_when_they_expired_long_ago(store):
 
 async def test_the_file_shrinks_and_keeps_a_quarter_for_rows_to_come(sqlite, tmp_path):
     path = tmp_path / "aigateway.sqlite3"
-    records = [record for number in range(1, 2001) for record in story(number, 0, calls=str(number))]
+    records = [record for number in range(1, 1501) for record in story(number, 0, calls=str(number))]
     await sqlite.write(apply, records)
     full = checkpointed(path)
     while await sqlite.write(purge.records, NEW_YEAR + HOUR, 500):

@@ -16,6 +16,8 @@ from aigateway.store.ingest import apply
 from aigateway.store.records import InterceptionEnd, InterceptionStart
 from aigateway.store.tables import interceptions, session_uses, sessions
 from tests.store.stories import ANN, BOB, end, start, story, tool, uid
+from tests.support.embedded import migrated
+from tests.support.examples import examples
 
 NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
 BOUNDS = (InterceptionStart, InterceptionEnd)
@@ -101,11 +103,11 @@ def starts_first(records):
     return ordered
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(10), deadline=None)
 @given(st.permutations(RECORDS), st.lists(st.integers(0, len(RECORDS)), max_size=6), st.integers(0, 12))
 def test_the_tables_of_sessions_are_true_in_whatever_order_rows_come(records, cuts, until):
     async def run(folder):
-        store = await Store.open(f"sqlite:///{Path(folder) / 'aigateway.sqlite3'}")
+        store = await Store.open(migrated(Path(folder) / "aigateway.sqlite3"))
         try:
             ordered = starts_first(records)
             edges = [0, *sorted(cuts), len(ordered)]

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from aigateway.cli.rest import Client, RestError
+from tests.support.embedded import OWNER, move_in
 from tests.support.forked import Forked
-from tests.support.owned import OWNER, move_in
 from tests.support.waiting import wait_until
 
 __all__ = ["OWNER", "CommandProcess", "GatewayProcess", "free_port", "providers"]

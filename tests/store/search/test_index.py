@@ -21,6 +21,7 @@ from aigateway.store.search.words import Phrase
 from aigateway.store.tables import interceptions as interception_table
 from aigateway.store.tables import search_documents, search_queue, search_tasks
 from tests.store.stories import ANN, BOB, at, end, start, tool, uid
+from tests.support.examples import examples
 
 NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
 TEXTS = {
@@ -327,7 +328,7 @@ HOSTILE = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(texts=st.lists(HOSTILE, min_size=1, max_size=3), whose=st.sampled_from([None, ANN]))
 async def test_no_search_is_an_error_of_the_database(store, texts, whose):
     phrases = tuple(phrase for said in texts if (phrase := Phrase.of(said)))
@@ -337,7 +338,7 @@ async def test_no_search_is_an_error_of_the_database(store, texts, whose):
         await store.read(interceptions.page, wanted, after_id=None, offset=0, limit=1)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(20), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(said=st.text(max_size=40), data=st.data())
 async def test_every_text_is_found_by_any_piece_of_its_own_words(store, said, data):
     whole = Phrase.of(f"{said} x")

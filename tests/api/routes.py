@@ -1,0 +1,17 @@
+"""What the REST API has registered, whether its document shows it or not."""
+
+from __future__ import annotations
+
+import re
+
+from fastapi.routing import iter_route_contexts
+
+from aigateway.api.app import create_routes
+
+
+def registered(world):
+    """Every verb and path, with the names of its parameters."""
+    app = create_routes(accounts=world.accounts, store=world.store, statuses=list)
+    return {
+        (verb, re.sub(r":\w+}", "}", route.path)) for route in iter_route_contexts(app.routes) for verb in route.methods
+    }

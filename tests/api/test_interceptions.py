@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -118,6 +119,65 @@ async def test_pages(ask, story, ann):
     assert await ask(after_id="x") == "after_id"
     assert await ask(limit=0) == "limit"
     assert await ask(limit=1001) == "limit"
+
+
+async def test_of_one_moment_the_larger_id_comes_first_and_pages_know_it(world, ask, ann):
+    """Rows are strictly below the pair of time and id of the cursor's."""
+    await world.store.write(apply, [record for number in (1, 2, 3) for record in at_once(number, ann)])
+    assert await ask() == (3, [3, 2, 1])
+    assert await ask(after_id=uid(2)) == (3, [1])
+    assert await ask(limit=1, after_id=uid(3)) == (3, [2])
+
+
+def at_once(number, user):
+    first, *rest = records(number, user)
+    return [msgspec.structs.replace(first, started_at=at(0)), *rest]
+
+
+async def test_a_hundred_are_listed_unless_more_are_asked_for(world, ask, ann):
+    await world.store.write(apply, [record for number in range(1, 11) for record in at_once(number, ann)])
+    many = [record for number in range(11, 102) for record in bare(number, ann)]
+    await world.store.write(apply, many)
+    assert (count_and_length(await ask()), count_and_length(await ask(limit=1000))) == ((101, 100), (101, 101))
+
+
+def count_and_length(found):
+    return found[0], len(found[1])
+
+
+def bare(number, user):
+    """One of which nothing was observed but that it was."""
+    first, *_, last = records(number, user)
+    when = {"started_at": at(1), "client": "Unknown"}
+    return [msgspec.structs.replace(first, **when), msgspec.structs.replace(last, ended_at=at(2))]
+
+
+async def test_what_is_unknown_is_null_and_what_was_not_observed_an_empty_list(world, client, ann):
+    await world.store.write(apply, bare(1, ann))
+    headers = {"Coder-Session-Token": await world.token(ann)}
+    [shown] = (await client.get(PATHS[0], headers=headers)).json()["results"]
+    assert (shown["api_key_id"], shown["metadata"], shown["client"]) == (None, {}, "Unknown")
+    assert (shown["token_usages"], shown["user_prompts"], shown["tool_usages"]) == ([], [], [])
+
+
+async def test_rows_below_an_interception_have_every_field_of_the_specification(world, client, story, ann):
+    headers = {"Coder-Session-Token": await world.token(ann)}
+    [shown] = (await client.get(PATHS[0], params={"limit": 1}, headers=headers)).json()["results"]
+    common = {"id", "interception_id", "provider_response_id", "metadata", "created_at"}
+    called = {"server_url", "tool", "input", "injected", "invocation_error"}
+    for rows, more in (
+        ("token_usages", {"input_tokens", "output_tokens"}),
+        ("user_prompts", {"prompt"}),
+        ("tool_usages", called),
+    ):
+        [row] = shown[rows]
+        assert row.keys() >= common | more
+        assert (row["metadata"], row["created_at"]) == ({}, at(4))
+
+
+async def test_a_person_is_found_by_their_id(ask, story):
+    assert await ask(q=f"initiator:{story.id}") == (2, [5, 3])
+    assert await ask(q=story.id.upper()) == (2, [5, 3])
 
 
 @pytest.mark.parametrize(

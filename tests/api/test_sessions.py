@@ -129,6 +129,37 @@ async def test_pages(listed, ann, boss, bob):
     assert await listed(boss, limit=1001) == "limit"
 
 
+async def test_of_one_moment_one_order_holds_over_all_pages(world, listed, ann, boss):
+    for number in (50, 51, 52):
+        await world.store.write(apply, asked(number, 20, ann, session=f"same-{number}"))
+    _, whole = await listed(ann, limit=3)
+    assert whole == ["same-52 ann", "same-51 ann", "same-50 ann"]
+    for place in (0, 1):
+        assert (await listed(ann, limit=1, after_session_id=whole[place].split()[0]))[1] == [whole[place + 1]]
+
+
+async def test_a_hundred_are_listed_unless_more_are_asked_for(world, ask, ann):
+    rows = [record for number in range(101, 201) for record in asked(number, 20, ann, session=f"n-{number}")]
+    await world.store.write(apply, rows)
+    assert len((await ask(ann)).json()["sessions"]) == 100
+    assert len((await ask(ann, limit=1000)).json()["sessions"]) == 102
+    models = PATHS[0].replace("sessions", "models")
+    await world.store.write(apply, [record for n in range(101) for record in asked(300 + n, 21, ann, model=f"m-{n}")])
+    assert len((await ask(ann, base=models)).json()) == 100
+    assert len((await ask(ann, base=models, limit=1000)).json()) == 103
+    assert (await ask(ann, base=models, limit=1001)).status_code == 400
+
+
+async def test_what_a_session_does_not_know_is_left_out(world, ask, ann):
+    """No prompt, and what the first interception did not say is not taken from a later one."""
+    first = asked(50, 20, ann, session="quiet", calls="q", client="Unknown")
+    await world.store.write(apply, [*first, *asked(51, 21, ann, session="quiet", answers="q", client="Later")])
+    [shown] = (await ask(ann, q="client:Unknown")).json()["sessions"]
+    assert (shown["id"], shown["client"]) == ("quiet", "Unknown")
+    assert "last_prompt" not in shown
+    assert "prompt" not in (await ask(ann, "/quiet")).json()["threads"][0]
+
+
 @pytest.mark.parametrize(
     ("q", "expected"),
     [
@@ -153,6 +184,7 @@ async def test_pages(listed, ann, boss, bob):
         ('started_after:"2026-01-01T00:00:03.5Z" started_before:"2026-01-01T00:00:03.9Z"', []),
         ('model:sim started_after:"2026-01-01T00:00:02Z" started_before:"2026-01-01T00:00:02.5Z"', []),
         ('model:other started_after:"2026-01-01T00:00:02Z" started_before:"2026-01-01T00:00:02.5Z"', ["s ann"]),
+        ('started_after:"2026-01-01T00:00:03Z" started_before:"2026-01-01T00:00:02Z"', "started_before"),
         ("ann", "q"),
         ("initiator:nobody", "initiator"),
         ("nothing:x", "q"),
@@ -182,6 +214,30 @@ async def test_a_session_thread_by_thread(ask, ann):
     assert [step["interception_id"] for step in first["answers"]] == [uid(3)]
     assert (second["prompt"], second["agentic_actions"]) == ("second", [])
     assert "error_type" not in second
+
+
+async def test_a_credential_that_is_not_masked_is_masked_before_it_is_shown(world, ask, ann):
+    await world.store.write(apply, asked(50, 20, ann, session="old", credential_hint="sk-0123456789"))
+    assert (await ask(ann, "/old")).json()["threads"][0]["credential_hint"] == "sk-0..."
+
+
+async def test_a_thread_tells_how_its_last_request_failed(ask, boss):
+    [thread] = (await ask(boss, f"/{uid(9)}")).json()["threads"]
+    assert (thread["error_type"], thread["error_message"]) == ("rate_limited", "slow")
+
+
+async def test_a_tool_call_has_every_field_of_the_specification(ask, ann):
+    [call] = (await ask(ann, "/s")).json()["threads"][0]["agentic_actions"][0]["tool_calls"]
+    wanted = "id interception_id provider_response_id server_url tool injected input metadata created_at"
+    assert call.keys() >= set(wanted.split())
+
+
+async def test_fifty_threads_are_shown_unless_more_are_asked_for(world, ask, ann):
+    rows = [record for number in range(101, 152) for record in asked(number, 20, ann, "x", session="long")]
+    await world.store.write(apply, rows)
+    assert len((await ask(ann, "/long")).json()["threads"]) == 50
+    assert len((await ask(ann, "/long", limit=200)).json()["threads"]) == 51
+    assert (await ask(ann, "/long", limit=0)).status_code == 400
 
 
 async def test_side_requests_are_shown_when_they_are_asked_for(ask, ann):

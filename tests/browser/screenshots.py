@@ -18,6 +18,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from aigateway.simulator import SimulatorThread
 from tests.browser import story
 from tests.browser.chromium import launch
+from tests.support.mcp_server import McpServer
 from tests.support.server import OWNER, GatewayProcess, providers
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
@@ -38,6 +39,7 @@ PAGES = {
     "providers": "/providers",
     "tools": "/tools",
     "settings": "/settings",
+    "account": "/account",
     "missing": "/nothing",
 }
 BEST = (
@@ -51,7 +53,7 @@ SIZES = {"desktop": (1280, 800), "phone": (390, 844)}
 _MEASURED = """() => {
     const parts = [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")];
     const paint = performance.getEntriesByName("first-contentful-paint")[0];
-    return [parts.reduce((sum, part) => sum + part.decodedBodySize, 0), Math.round(paint?.startTime ?? 0)];
+    return [parts.reduce((sum, part) => sum + part.decodedBodySize, 0), Math.round(paint.startTime)];
 }"""
 
 
@@ -67,14 +69,30 @@ def main() -> None:
 
 @contextmanager
 def _gateway() -> Iterator[GatewayProcess]:
-    with SimulatorThread() as simulator, tempfile.TemporaryDirectory() as place:
+    with SimulatorThread() as simulator, McpServer(("issue_search", "issue_comment")) as issues, _place() as place:
         configured = providers(
             {"TYPE": "anthropic", "KEYS": "sk-ant-0000-0001,sk-ant-0000-0002", "BASE_URL": simulator.url},
             {"TYPE": "openai", "KEY": "sk-proj-0000-0003", "BASE_URL": f"{simulator.url}/v1"},
             {"TYPE": "openai", "NAME": "azure-openai", "KEY": "sk-0000-0004", "BASE_URL": f"{simulator.url}/v1"},
         )
-        with GatewayProcess(Path(place), configured | {"CODER_ACCESS_URL": "https://ai.example.com"}) as gateway:
+        configured |= {
+            "CODER_ACCESS_URL": "https://ai.example.com",
+            "CODER_OIDC_ISSUER_URL": "https://id.example.com",
+            "CODER_OIDC_CLIENT_ID": "ai-gateway",
+            "CODER_OIDC_CLIENT_SECRET": "secret-0000-0005",
+            "CODER_OIDC_SIGN_IN_TEXT": "Example ID",
+            "CODER_AI_GATEWAY_MCP_0_NAME": "issues",
+            "CODER_AI_GATEWAY_MCP_0_URL": issues.url,
+            "CODER_AI_GATEWAY_MCP_0_HEADERS": "Authorization: Bearer secret-0000-0006",
+        }
+        with GatewayProcess(place, configured) as gateway:
             yield gateway
+
+
+@contextmanager
+def _place() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as place:
+        yield Path(place)
 
 
 def _best(browser: Browser, gateway: GatewayProcess) -> None:
@@ -98,22 +116,27 @@ def _everything(browser: Browser, gateway: GatewayProcess, folder: Path) -> None
     folder.mkdir(parents=True, exist_ok=True)
     for scheme in ("light", "dark"):
         for size in SIZES:
-            with _page(browser, gateway, size, scheme) as page:
+            with _page(browser, gateway, size, scheme, folder / f"signin-{size}-{scheme}.png") as page:
                 for name, path in PAGES.items():
                     page.goto(path)
+                    page.wait_for_function("() => performance.getEntriesByName('first-contentful-paint').length > 0")
                     weight, painted = page.evaluate(_MEASURED)
                     print(f"{name:20} {size:8} {scheme:6} {weight / 1024:6.1f} KB {painted:5} ms")  # noqa: T201
                     page.screenshot(path=folder / f"{name}-{size}-{scheme}.png", full_page=True)
 
 
 @contextmanager
-def _page(browser: Browser, gateway: GatewayProcess, size: str, scheme: str) -> Iterator[Page]:
+def _page(
+    browser: Browser, gateway: GatewayProcess, size: str, scheme: str, door: Path | None = None
+) -> Iterator[Page]:
     width, height = SIZES[size]
     context = browser.new_context(
         viewport={"width": width, "height": height}, color_scheme=scheme, base_url=gateway.url, reduced_motion="reduce"
     )
     page = context.new_page()
     page.goto("/signin")
+    if door is not None:
+        page.screenshot(path=door)
     page.get_by_label("E-mail address").fill(OWNER["email"])
     page.get_by_label("Password").fill(OWNER["password"])
     page.get_by_role("button", name="Sign in", exact=True).click()

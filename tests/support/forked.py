@@ -11,8 +11,10 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(
@@ -25,7 +27,9 @@ class Forked:
 
     def __init__(self, args: Sequence[str], env: Mapping[str, str], output: Path) -> None:
         self._process = _CONTEXT.Process(target=_run, args=(args, dict(env), output), daemon=True)
-        self._process.start()
+        # The child would import the program that runs the tests, to find in it what it is to run.
+        with _no_main():
+            self._process.start()
         assert self._process.pid is not None
         self.pid = self._process.pid
 
@@ -51,6 +55,16 @@ class Forked:
     def kill(self) -> None:
         """`kill -9`."""
         self.send_signal(signal.SIGKILL)
+
+
+@contextmanager
+def _no_main() -> Iterator[None]:
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def _run(args: Sequence[str], env: Mapping[str, str], output: Path) -> None:

@@ -18,6 +18,16 @@ ENV = {
     "CODER_AI_GATEWAY_PROVIDER_0_TYPE": "anthropic",
     "CODER_AI_GATEWAY_PROVIDER_0_NAME": "corp",
     "CODER_AI_GATEWAY_PROVIDER_0_KEY": SECRET,
+    "CODER_EXTERNAL_AUTH_0_ID": "github",
+    "CODER_EXTERNAL_AUTH_0_TYPE": "github",
+    "CODER_EXTERNAL_AUTH_0_CLIENT_ID": "Iv1.abc",
+    "CODER_EXTERNAL_AUTH_0_CLIENT_SECRET": SECRET,
+    "CODER_EXTERNAL_AUTH_0_MCP_URL": "https://api.githubcopilot.com/mcp/",
+    "CODER_EXTERNAL_AUTH_0_MCP_TOOL_DENY_REGEX": "secret|delete",
+    "CODER_AI_GATEWAY_MCP_0_NAME": "docs",
+    "CODER_AI_GATEWAY_MCP_0_URL": "https://docs.example.com/mcp",
+    "CODER_AI_GATEWAY_MCP_0_HEADERS": f"Authorization: Bearer {SECRET}",
+    "CODER_AI_GATEWAY_MCP_0_TOOL_ALLOW_REGEX": "^get_",
     "CODER_PG_CONNECTION_URL": f"postgres://ann:{SECRET}@db.example.com/gateway",
 }
 
@@ -55,6 +65,17 @@ async def test_each_option_says_what_it_is_and_who_set_it(owner):
         assert text in page
 
 
+async def test_mcp_servers_are_shown_with_what_set_each_part(owner):
+    options = await found(owner)
+    assert options["github: url"]["value"] == "https://api.githubcopilot.com/mcp/"
+    assert options["github: url"]["source"] == "CODER_EXTERNAL_AUTH_0_MCP_URL"
+    assert (options["github: scopes"]["value"], options["github: scopes"]["source"]) == ("repo", "default")
+    assert options["github: deny"]["source"] == "CODER_EXTERNAL_AUTH_0_MCP_TOOL_DENY_REGEX"
+    assert options["docs: allow"]["source"] == "CODER_AI_GATEWAY_MCP_0_TOOL_ALLOW_REGEX"
+    assert options["docs: headers"]["value"].startswith("Authorization: ")
+    assert "The MCP servers in effect" in (await owner.get("/settings")).text
+
+
 async def test_warnings_of_the_start_are_shown(owner):
     assert "CODER_AIBRIDGE_RETENTION is an old name" in (await owner.get("/settings")).text
     [warning] = (await owner.get("/settings.json")).json()["warnings"]
@@ -63,7 +84,7 @@ async def test_warnings_of_the_start_are_shown(owner):
 
 async def test_secrets_are_masked_by_their_type(owner):
     options = await found(owner)
-    for name in ("--ai-gateway-openai-key", "--postgres-url", "corp: keys"):
+    for name in ("--ai-gateway-openai-key", "--postgres-url", "corp: keys", "github: client secret", "docs: headers"):
         assert options[name]["is_secret"]
         assert "..." in options[name]["value"]
     for path in ("/settings", "/settings.json", "/settings?q=secret", f"/settings.json?q={SECRET}"):

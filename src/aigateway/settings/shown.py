@@ -11,6 +11,7 @@ from aigateway.settings.options import OPTIONS
 from aigateway.settings.providers import ProviderSettings
 from aigateway.settings.resolve import DEFAULT, Resolved
 from aigateway.settings.secret import Secret
+from aigateway.settings.tools import ToolServerSettings
 from aigateway.settings.written import as_written
 
 
@@ -20,7 +21,7 @@ class Shown:
 
     group: str
     name: str
-    """Its flag; for a numbered provider, its name and which part of it."""
+    """Its flag; for a numbered provider or MCP server, its name and which part of it."""
     env: str | None
     yaml: str | None
     value: str
@@ -44,7 +45,9 @@ class Effective:
     def of(cls, loaded: Loaded) -> Effective:
         """Of loaded settings. Nothing in it is a secret."""
         options = _options(loaded.resolved)
-        return cls((*options, *_providers(loaded.settings.providers)), loaded.warnings)
+        settings = loaded.settings
+        numbered = (*_providers(settings.providers), *_tool_servers(settings.tool_servers))
+        return cls((*options, *numbered), loaded.warnings)
 
 
 def _options(resolved: Mapping[str, Resolved]) -> Iterator[Shown]:
@@ -85,14 +88,46 @@ def _providers(providers: Iterable[ProviderSettings]) -> Iterator[Shown]:
         }
         for part, value in values.items():
             source = provider.sources.get(part, DEFAULT)
-            yield Shown(
-                group="The providers in effect",
-                name=f"{provider.name}: {part.replace('_', ' ')}",
-                env=None,
-                yaml=None,
-                value=value,
-                is_set=source != DEFAULT,
-                source=source,
-                help="",
-                is_secret=part == "keys",
-            )
+            yield _part("The providers in effect", provider.name, part, value, source, is_secret=part == "keys")
+
+
+def _tool_servers(servers: Iterable[ToolServerSettings]) -> Iterator[Shown]:
+    for server in servers:
+        account = server.account
+        prefix = "MCP_" if account else ""
+        parts = {
+            "url": (server.url, f"{prefix}URL"),
+            "headers": (", ".join(f"{name}: {value.hint}" for name, value in server.headers), "HEADERS"),
+            "allow": (server.allow.pattern if server.allow else "", f"{prefix}TOOL_ALLOW_REGEX"),
+            "deny": (server.deny.pattern if server.deny else "", f"{prefix}TOOL_DENY_REGEX"),
+        }
+        if account:
+            secret = account.client_secret
+            parts |= {
+                "type": (account.type, "TYPE"),
+                "client_id": (account.client_id, "CLIENT_ID"),
+                "client_secret": (secret.hint if secret else "", "CLIENT_SECRET"),
+                "auth_url": (account.auth_url, "AUTH_URL"),
+                "token_url": (account.token_url, "TOKEN_URL"),
+                "scopes": (", ".join(account.scopes), "SCOPES"),
+            }
+        for part, (value, key) in parts.items():
+            if value:
+                source = server.sources.get(key, DEFAULT)
+                is_secret = part in {"headers", "client_secret"}
+                yield _part("The MCP servers in effect", server.name, part, value, source, is_secret=is_secret)
+
+
+def _part(group: str, name: str, part: str, value: str, source: str, *, is_secret: bool) -> Shown:
+    """A part of something numbered, which has no option of its own."""
+    return Shown(
+        group=group,
+        name=f"{name}: {part.replace('_', ' ')}",
+        env=None,
+        yaml=None,
+        value=value,
+        is_set=source != DEFAULT,
+        source=source,
+        help="",
+        is_secret=is_secret,
+    )

@@ -25,6 +25,7 @@ from aigateway.audit.journals import Journals
 from aigateway.audit.recorder import Recorder
 from aigateway.audit.retention import Retention
 from aigateway.audit.shipper import Shipper
+from aigateway.audit.summer import Summer
 from aigateway.audit.unrecorded import LenientJournal
 from aigateway.gateway.admit import Admitter
 from aigateway.gateway.breakers import Breakers
@@ -142,6 +143,9 @@ async def running(
             indexer = Indexer(store)
             indexer.start()
             stack.push_async_callback(indexer.stop)
+            summer = Summer(store)
+            summer.start()
+            stack.push_async_callback(summer.stop)
         yield services
 
 

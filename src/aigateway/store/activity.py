@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Select, case, func, or_, select
+from sqlalchemy import Connection, select
 
-from aigateway.store.tables import interceptions, token_usages, users
+from aigateway.store import activity_sums
+from aigateway.store.activity_sums import FIGURES, HOUR
+from aigateway.store.session_index import chunks
+from aigateway.store.tables import activity_figures, users
 
 _SHOWN_AT_THE_TOP = 5
+_READ_AT_MOST = 26
+"""Hours whose requests are read because they are not summed up: a day, and those that are never summed up yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,8 @@ class Activity:
     clients: list[Top]
     persons: list[Top]
     """By username."""
+    hours_left_out: int = 0
+    """The older hours that are not summed up yet, and too many to be read: nothing of them counts."""
 
     @property
     def requests(self) -> int:
@@ -67,92 +75,91 @@ class Activity:
         return sum(bucket.output_tokens for bucket in self.buckets)
 
 
+class _Row(NamedTuple):
+    """What somebody did in a part of the time."""
+
+    hour: datetime
+    initiator_id: str
+    model: str
+    client: str
+    requests: int
+    failures: int
+    input_tokens: int
+    output_tokens: int
+
+
 def activity(
     connection: Connection, *, visible_to: str | None, since: datetime, step: timedelta, steps: int
 ) -> Activity:
     """The figures of `steps` times `step` from `since` on.
 
+    Past hours come from their sums (`store.activity_sums`), the others are read.
+
     Args:
         connection: a transaction.
         visible_to: the one user whose interceptions count; None for everybody's.
-        since: the start of the first bucket.
-        step: how long a bucket is.
+        since: the start of the first bucket, a full hour.
+        step: how long a bucket is: full hours.
         steps: how many there are.
     """
-    edges = [since + step * number for number in range(steps + 1)]
-    meant = _meant(visible_to, edges[0], edges[-1])
-    counted = _counted(connection, edges, meant)
-    used = _used(connection, edges, meant)
-    people = select(func.count(interceptions.c.initiator_id.distinct())).where(*meant)
+    until = since + step * steps
+    summed = set(activity_sums.known(connection, since, until))
+    others = [hour for back in range(1, (until - since) // HOUR + 1) if (hour := until - HOUR * back) not in summed]
+    counts, people = [Counter[str]() for _ in range(steps)], [set[str]() for _ in range(steps)]
+    models, clients, persons = Counter[str](), Counter[str](), Counter[str]()
+    for row in _rows(connection, visible_to, since, until, others[:_READ_AT_MOST]):
+        place = (row.hour - since) // step
+        for name in FIGURES:
+            counts[place][name] += int(getattr(row, name))
+        people[place].add(row.initiator_id)
+        models[row.model] += row.requests
+        clients[row.client] += row.requests
+        persons[row.initiator_id] += row.requests
     return Activity(
-        buckets=[Bucket(edges[place], **counted.get(place, {}), **used.get(place, {})) for place in range(steps)],
-        people=connection.execute(people).scalar_one(),
-        models=_top(connection, interceptions.c.model, meant),
-        clients=_top(connection, interceptions.c.client, meant),
-        persons=_top(connection, users.c.username, meant),
+        buckets=[
+            Bucket(since + step * place, people=len(people[place]), **{name: counts[place][name] for name in FIGURES})
+            for place in range(steps)
+        ],
+        people=len(persons),
+        models=_top(models),
+        clients=_top(clients),
+        persons=_top(_by_username(connection, persons)),
+        hours_left_out=len(others[_READ_AT_MOST:]),
     )
 
 
-def _meant(visible_to: str | None, since: datetime, until: datetime) -> list[ColumnElement[bool]]:
-    column = interceptions.c
-    conditions = [column.ended_at.is_not(None), column.started_at >= since, column.started_at < until]
+def _rows(
+    connection: Connection, visible_to: str | None, since: datetime, until: datetime, others: list[datetime]
+) -> Iterator[_Row]:
+    """What the sums say, and what is read of the `others` (newest first)."""
+    column = activity_figures.c
+    query = select(activity_figures).where(column.hour >= since, column.hour < until)
     if visible_to is not None:
-        conditions.append(column.initiator_id == visible_to)
-    return conditions
+        query = query.where(column.initiator_id == visible_to)
+    yield from map(_Row._make, connection.execute(query))
+    for first, end in _runs(others):
+        yield from map(_Row._make, connection.execute(activity_sums.read(first, end, visible_to)))
 
 
-def _place(edges: Sequence[datetime]) -> ColumnElement[int]:
-    """Which bucket a row is in. Both databases understand it, unlike each other's words for parts of a time."""
-    ends = [(interceptions.c.started_at < end, place) for place, end in enumerate(edges[1:-1])]
-    last = len(edges) - 2
-    return case(*ends, else_=last).label("place") if ends else func.abs(last).label("place")
+def _runs(hours: Iterable[datetime]) -> list[tuple[datetime, datetime]]:
+    """The times that these hours, newest first, make up: one each for those that follow each other."""
+    runs: list[tuple[datetime, datetime]] = []
+    for hour in hours:
+        if runs and runs[-1][0] == hour + HOUR:
+            runs[-1] = (hour, runs[-1][1])
+        else:
+            runs.append((hour, hour + HOUR))
+    return runs
 
 
-def _counted(
-    connection: Connection, edges: Sequence[datetime], meant: list[ColumnElement[bool]]
-) -> dict[int, dict[str, int]]:
-    column = interceptions.c
-    failed = case((or_(column.error_type.is_not(None), column.status_code >= 400), 1), else_=0).label("failed")
-    rows = select(_place(edges), failed, column.initiator_id).where(*meant).subquery()
-    query = select(
-        rows.c.place,
-        func.count().label("requests"),
-        func.sum(rows.c.failed).label("failures"),
-        func.count(rows.c.initiator_id.distinct()).label("people"),
-    ).group_by(rows.c.place)
-    return _by_place(connection, query)
-
-
-def _used(
-    connection: Connection, edges: Sequence[datetime], meant: list[ColumnElement[bool]]
-) -> dict[int, dict[str, int]]:
-    used = token_usages.c
-    rows = (
-        select(_place(edges), used.input_tokens, used.output_tokens)
-        .join_from(interceptions, token_usages, used.interception_id == interceptions.c.id)
-        .where(*meant)
-        .subquery()
-    )
-    query = select(
-        rows.c.place,
-        func.sum(rows.c.input_tokens).label("input_tokens"),
-        func.sum(rows.c.output_tokens).label("output_tokens"),
-    ).group_by(rows.c.place)
-    return _by_place(connection, query)
-
-
-def _by_place(connection: Connection, query: Select[*tuple[Any, ...]]) -> dict[int, dict[str, int]]:
-    found = {}
-    for row in connection.execute(query).mappings():
-        values = {name: int(value) for name, value in row.items()}
-        found[values.pop("place")] = values
+def _by_username(connection: Connection, persons: Mapping[str, int]) -> Counter[str]:
+    found = Counter[str]()
+    for some in chunks(list(persons)):
+        for row in connection.execute(select(users.c.id, users.c.username).where(users.c.id.in_(some))):
+            found[row.username] += persons[row.id]
     return found
 
 
-def _top(connection: Connection, name: ColumnElement[str], meant: list[ColumnElement[bool]]) -> list[Top]:
-    requests = func.count().label("requests")
-    query = select(name.label("name"), requests).select_from(interceptions).where(*meant)
-    if name is users.c.username:
-        query = query.join(users, users.c.id == interceptions.c.initiator_id)
-    query = query.group_by(name).order_by(requests.desc(), name).limit(_SHOWN_AT_THE_TOP)
-    return [Top(row.name, row.requests) for row in connection.execute(query)]
+def _top(counted: Mapping[str, int]) -> list[Top]:
+    ordered = sorted(counted.items(), key=lambda one: (-one[1], one[0]))
+    return [Top(name, int(requests)) for name, requests in ordered[:_SHOWN_AT_THE_TOP]]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from sqlalchemy import Connection, Table
 
-from aigateway.store import rows, session_index
-from aigateway.store.bulk import Insert, Update, of_ids, storable
+from aigateway.store import activity_sums, rows, session_index
+from aigateway.store.bulk import Insert, Update, as_rows, of_ids, storable
 from aigateway.store.chain import UNNAMED, Chain, content_of, extend, stored_contents
 from aigateway.store.lineage import link
 from aigateway.store.records import (
@@ -22,7 +22,7 @@ from aigateway.store.records import (
 )
 from aigateway.store.rows import Row, Use
 from aigateway.store.search import index
-from aigateway.store.tables import interceptions
+from aigateway.store.tables import interceptions, token_usages
 from aigateway.store.turns import Turn, wait_for
 from aigateway.store.types import without_nul
 
@@ -51,6 +51,7 @@ class _Known(NamedTuple):
     ended: bool
     hint: str
     metadata: str | None
+    started_at: str
 
 
 def apply(connection: Connection, records: Sequence[AnyRecord], replica: Chain = UNNAMED) -> None:
@@ -86,6 +87,7 @@ def apply(connection: Connection, records: Sequence[AnyRecord], replica: Chain =
     before = link(connection, started=_answering(batch.starts.values()), called=_called(connection, batch))
     _note_sessions(connection, batch, new, [str(row[0]) for row in ended])
     session_index.follow(connection, before)
+    activity_sums.forget(connection, _counting_anew(connection, batch, known))
     batch.with_texts.difference_update(batch.ends, (start.interception_id for start in new))
     index.note(connection, ended=batch.ends, written=batch.with_texts)
 
@@ -124,10 +126,21 @@ def _chain(connection: Connection, replica: Chain, batch: _Batch, begun: Sequenc
 
 def _known(connection: Connection, ids: Iterable[str]) -> dict[str, _Known]:
     columns = "id, ended_at IS NOT NULL, credential_hint, CAST(metadata AS TEXT)"
+    columns = f"{columns}, {as_rows(connection, interceptions, ('started_at',))}"
     return {
-        str(ident): _Known(bool(ended), hint, metadata)
-        for ident, ended, hint, metadata in of_ids(connection, interceptions, columns, ids)
+        str(ident): _Known(bool(ended), *others)
+        for ident, ended, *others in of_ids(connection, interceptions, columns, ids)
     }
+
+
+def _counting_anew(connection: Connection, batch: _Batch, known: Mapping[str, _Known]) -> set[str]:
+    """When that began whose figures may be others now."""
+    times = {start.started_at for ident, start in batch.starts.items() if ident in batch.ends}
+    times.update(known[ident].started_at for ident in batch.ends if ident in known)
+    others = {str(row[1]) for row in batch.children[token_usages]} - batch.starts.keys() - batch.ends.keys()
+    column = as_rows(connection, interceptions, ("started_at",))
+    times.update(row[0] for row in of_ids(connection, interceptions, column, others))
+    return times
 
 
 def _answering(starts: Iterable[InterceptionStart]) -> list[str]:

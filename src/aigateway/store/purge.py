@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, or_, select, text
 
-from aigateway.store import chain, session_index
+from aigateway.store import activity_sums, chain, session_index
 from aigateway.store.search import index
 from aigateway.store.tables import api_keys, interceptions, model_thoughts, token_usages, tool_usages, user_prompts
+from aigateway.store.times import rfc3339
 from aigateway.store.turns import Turn, has, wait_for
 
 _LATEST_END = timedelta(days=1)
@@ -30,10 +31,12 @@ def records(connection: Connection, before: datetime, limit: int) -> int:
     wait_for(connection, Turn.INGEST)
     column = interceptions.c
     ended = or_(column.ended_at.is_not(None), column.started_at < before - _LATEST_END)
-    oldest = select(column.id).where(column.started_at < before, ended).order_by(column.started_at).limit(limit)
-    ids = connection.execute(oldest).scalars().all()
-    if not ids:
+    oldest = select(column.id, column.started_at).where(column.started_at < before, ended)
+    found = {row.id: row.started_at for row in connection.execute(oldest.order_by(column.started_at).limit(limit))}
+    if not found:
         return 0
+    ids = list(found)
+    activity_sums.forget(connection, map(rfc3339, found.values()))
     index.forget(connection, ids)
     chain.forget(connection, ids)
     deleted = 0

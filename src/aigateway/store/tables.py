@@ -171,7 +171,7 @@ Index(
     *(interceptions.c[_name] for _name in ("session_id", "initiator_id", "started_at", "error_type", "status_code")),
     *(interceptions.c[_name] for _name in ("provider", "provider_name", "model", "client")),
     sqlite_where=_ended_and_failed,
-    postgresql_where=_ended_and_failed,
+    info={"postgresql_where": _ended_and_failed},
 )
 
 # What follows says nothing that the interceptions do not say; `store.session_index` keeps it true, so that a page of
@@ -206,6 +206,24 @@ for _used in ("model", "client"):
     Index(
         f"ix_{session_uses.name}_{_used}", session_uses.c[_used], session_uses.c.session_id, session_uses.c.initiator_id
     )
+
+# What went on in each hour, and which hours have been summed up: `store.activity_sums`.
+activity_figures = Table(
+    "aigateway_activity",
+    metadata,
+    Column("hour", UtcTime, primary_key=True),
+    Column("initiator_id", Uuid36, primary_key=True),
+    Column("model", Text, primary_key=True),
+    Column("client", String(64), primary_key=True),
+    *(Column(_name, BigInteger, nullable=False) for _name in ("requests", "failures", "input_tokens", "output_tokens")),
+    sqlite_with_rowid=False,
+)
+activity_hours = Table(
+    "aigateway_activity_hours",
+    metadata,
+    Column("hour", UtcTime, primary_key=True),
+    sqlite_with_rowid=False,
+)
 
 
 def _child(name: str, *own: Column[object]) -> Table:

@@ -134,6 +134,7 @@ def _twin(found: Activity, notices: list[Notice]) -> dict[str, Any]:
     buckets = [asdict(bucket) | {"start": rfc3339(bucket.start)} for bucket in found.buckets]
     tops = {name: [asdict(top) for top in getattr(found, name)] for name in ("models", "clients", "persons")}
     totals = {
-        name: getattr(found, name) for name in ("requests", "failures", "people", "input_tokens", "output_tokens")
+        name: getattr(found, name)
+        for name in ("requests", "failures", "people", "input_tokens", "output_tokens", "hours_left_out")
     }
     return {**totals, "buckets": buckets, **tops, "notices": [asdict(notice) for notice in notices]}

@@ -1,0 +1,71 @@
+"""Sums up past hours (`store.activity_sums`) in the background, so that no page has to wait for it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from aigateway.store import activity_sums
+from aigateway.store.engine import Store, StoreUnavailable
+from aigateway.store.times import utc_now
+from aigateway.telemetry.logging import get_logger
+
+_LOOK_AGAIN_SECONDS = 60.0
+_SLICE_SECONDS = 0.05
+"""How long one slice should take: whoever writes records waits for its end."""
+_MOST = 256
+_LOOK_BACK = timedelta(days=1)
+"""How far a start sums up anew, since an older version may have written: longer than replacing all replicas takes."""
+
+_log = get_logger("audit.summer")
+
+
+class Summer:
+    """Runs for as long as the gateway does; replicas take turns."""
+
+    def __init__(self, store: Store, *, clock: Callable[[], datetime] = utc_now) -> None:
+        self._store = store
+        self._clock = clock
+        self._slice = 1
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin, in the background."""
+        self._task = asyncio.create_task(self._run(), name="summer")
+
+    async def stop(self) -> None:
+        """Begin no other slice. The next start goes on where this one stopped."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def catch_up(self) -> None:
+        """Sum up all hours that are over.
+
+        Raises:
+            StoreUnavailable: the database is away.
+        """
+        while await self._store.ask(activity_sums.missing, self._clock()):
+            began = time.monotonic()
+            await self._store.write(activity_sums.advance, self._clock(), self._slice)
+            took = time.monotonic() - began
+            factor = 2.0 if took < _SLICE_SECONDS / 2 else 0.5 if took > _SLICE_SECONDS * 2 else 1.0
+            self._slice = max(1, min(_MOST, round(self._slice * factor)))
+            await asyncio.sleep(took)  # Half of the time belongs to those who write records.
+
+    async def _run(self) -> None:
+        looked_back = False
+        while True:
+            try:
+                if not looked_back:
+                    await self._store.write(activity_sums.forget_since, self._clock() - _LOOK_BACK)
+                    looked_back = True
+                await self.catch_up()
+            except StoreUnavailable as error:
+                _log.warning("hours cannot be summed up now", error=str(error), try_again_seconds=_LOOK_AGAIN_SECONDS)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the pages read what they can, and it is tried again
+                reason = f"{type(error).__name__}: {error}"
+                _log.error("hours could not be summed up", error=reason, try_again_seconds=_LOOK_AGAIN_SECONDS)
+            await asyncio.sleep(_LOOK_AGAIN_SECONDS)

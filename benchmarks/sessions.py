@@ -31,6 +31,7 @@ import msgspec
 from sqlalchemy import Connection, Table, insert, text
 
 from aigateway.api import session_shapes, shapes
+from aigateway.audit.summer import Summer
 from aigateway.store import activity, facets, interceptions, sessions
 from aigateway.store import tables as t
 from aigateway.store.bulk import Insert
@@ -226,7 +227,7 @@ async def measure(store: Store) -> None:
             return len(await store.read(facets.values, facet, visible_to=whose, prefix="", offset=0, limit=100))
 
         await _time(store, f"{facet.value}s{' of a member' if whose else ''}", values)
-    for days, steps in ((1, 24), (7, 7), (30, 30)):
+    for days, steps in ((1, 24), (7, 28), (30, 30)):
 
         async def home(days: int = days, steps: int = steps) -> int:
             since, step = END - timedelta(days=days), timedelta(days=days) / steps
@@ -306,6 +307,7 @@ async def run(url: str, requests: int) -> None:
         if await store.ask(index.is_behind):
             await take_in(store)
             await store.write(analyze)
+        await Summer(store, clock=lambda: END).catch_up()
         await measure(store)
     finally:
         await store.close()

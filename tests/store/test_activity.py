@@ -54,8 +54,8 @@ async def story(store):
     await store.write(apply, found)
 
 
-async def ask(store, visible_to=None, steps=3):
-    return await store.read(activity, visible_to=visible_to, since=START, step=HOUR, steps=steps)
+async def ask(store, visible_to=None, steps=3, step=HOUR):
+    return await store.read(activity, visible_to=visible_to, since=START, step=step, steps=steps)
 
 
 async def test_each_bucket_counts_what_began_in_it_and_ended(store, story):

@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from aigateway.store import activity_sums
 from aigateway.store.ingest import apply
 from tests.web.conftest import ORIGIN, PASSWORD, interception, uid
 
@@ -179,6 +180,22 @@ async def test_charts_say_in_words_and_figures_what_they_show(browser, record, b
     assert re.search(r'2 Jan 02:00 UTC</a></th><td class="num">4</td><td class="num">6,028</td>', figures)
     leads = re.search(r'href="(/ai-gateway/sessions[^"]*)">2 Jan', figures)[1]
     assert "1\u20133 of 3 sessions" in (await browser.get(leads)).text
+
+
+async def test_home_says_that_hours_are_not_summed_up_yet(browser, world, record, boss):
+    await browser.be(boss)
+    assert "not complete" not in (await browser.get("/")).text
+    page = await browser.get("/?range=30d")
+    assert page.status_code == 200
+    assert re.search(r"not complete.</strong> 6\d\d of the older hours are still being summed up", page.text)
+    twin = (await browser.get("/.json?range=30d")).json()
+    assert twin["hours_left_out"] > 600
+    assert twin["requests"] == 4
+    while await world.store.write(activity_sums.advance, world.clock.now(), 1000):
+        pass
+    assert "not complete" not in (await browser.get("/?range=30d")).text
+    summed = (await browser.get("/.json?range=30d")).json()
+    assert summed == twin | {"hours_left_out": 0}
 
 
 async def test_providers_show_no_secret(browser, boss):

@@ -13,7 +13,7 @@ from aigateway.store.times import utc_now
 from aigateway.telemetry.logging import get_logger
 
 _LOOK_AGAIN_SECONDS = 60.0
-_SLICE_SECONDS = 0.05
+_SLICE_SECONDS = 0.1
 """How long one slice should take: whoever writes records waits for its end."""
 _MOST = 256
 _LOOK_BACK = timedelta(days=1)

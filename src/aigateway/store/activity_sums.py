@@ -7,14 +7,16 @@ are made anew. All of them have the turn of those who write the record, so that 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     Connection,
     Select,
     case,
+    cast,
     delete,
     func,
     insert,
@@ -42,8 +44,8 @@ FIGURES = ("requests", "failures", "input_tokens", "output_tokens")
 
 
 def hour_of(moment: datetime) -> datetime:
-    """The start of its hour."""
-    return moment.replace(minute=0, second=0, microsecond=0)
+    """The start of its hour; zones of half an hour, in which PostgreSQL may answer, have others."""
+    return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
 
 
 def missing(connection: Connection, now: datetime) -> list[datetime]:
@@ -62,7 +64,13 @@ def known(connection: Connection, since: datetime, until: datetime) -> Sequence[
 
 
 def advance(connection: Connection, now: datetime, most: int) -> int:
-    """Sum up the newest hours that are to be, at most so many, and drop the sums that nobody asks for any more.
+    """Sum up the newest hours that are to be, and drop the sums that nobody asks for any more.
+
+    Args:
+        connection: a transaction that writes.
+        now: the time of day.
+        most: how many hours are read at most.
+
 
     Returns:
         How many were summed up. 0 means that none is left.
@@ -70,13 +78,16 @@ def advance(connection: Connection, now: datetime, most: int) -> int:
     wait_for(connection, Turn.INGEST)
     _drop(connection, lambda column: column < hour_of(now - _KEPT))
     hours = missing(connection, now)
-    # Those that follow each other: one statement reads them.
-    run = [hour for back, hour in enumerate(hours[:most]) if hour == hours[0] - HOUR * back]
-    if not run:
+    if not hours:
         return 0
+    # Those that follow each other: one statement reads them. Before the first request there is nothing to read.
+    run = [hour for back, hour in enumerate(hours[:most]) if hour == hours[0] - HOUR * back]
+    first = connection.execute(select(func.min(interceptions.c.started_at))).scalar()
+    empty = [hour for hour in hours if first is None or hour < hour_of(first)]
     connection.execute(insert(activity_figures).from_select([*_KEY, *FIGURES], read(run[-1], run[0] + HOUR)))
-    connection.execute(insert(activity_hours), [{"hour": hour} for hour in run])
-    return len(run)
+    summed = {*run, *empty}
+    connection.execute(insert(activity_hours), [{"hour": hour} for hour in summed])
+    return len(summed)
 
 
 def forget(connection: Connection, moments: Iterable[str]) -> None:
@@ -109,7 +120,12 @@ def read(since: datetime, until: datetime, visible_to: str | None = None) -> Sel
     )
     every = union_all(counted, tokens).subquery()
     group = [_Hour(every.c.started_at).label("hour"), every.c.initiator_id, every.c.model, every.c.client]
-    return select(*group, *(func.sum(every.c[name]).label(name) for name in FIGURES)).group_by(*group)
+    return select(*group, *(total(every.c[name]).label(name) for name in FIGURES)).group_by(*group)
+
+
+def total(column: ColumnElement[int]) -> ColumnElement[int]:
+    """Its sum, a whole number: PostgreSQL makes a decimal of it, which is slow to read."""
+    return cast(func.sum(column), BigInteger)
 
 
 def _named(*values: ColumnElement[Any]) -> list[ColumnElement[Any]]:

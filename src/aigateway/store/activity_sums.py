@@ -71,7 +71,6 @@ def advance(connection: Connection, now: datetime, most: int) -> int:
         now: the time of day.
         most: how many hours are read at most.
 
-
     Returns:
         How many were summed up. 0 means that none is left.
     """

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
@@ -31,7 +32,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from aigateway.store.tables import activity_figures, activity_hours, interceptions, token_usages
 from aigateway.store.turns import Turn, wait_for
-from aigateway.store.types import UtcTime, time_of
+from aigateway.store.types import UtcTime
 
 HOUR = timedelta(hours=1)
 _OVER = HOUR
@@ -41,6 +42,9 @@ _KEPT = timedelta(days=32)
 
 _KEY = ("hour", "initiator_id", "model", "client")
 FIGURES = ("requests", "failures", "input_tokens", "output_tokens")
+
+# By the driver alone, since each batch of the record is followed by one.
+_AMONG = {"postgresql": "hour = ANY(%s::timestamptz[])", "sqlite": "hour IN (SELECT value FROM json_each(?))"}
 
 
 def hour_of(moment: datetime) -> datetime:
@@ -91,9 +95,15 @@ def advance(connection: Connection, now: datetime, most: int) -> int:
 
 def forget(connection: Connection, moments: Iterable[str]) -> None:
     """What counts in the hours of these moments has changed: they are to be summed up anew."""
-    hours = {hour_of(time_of(f"{moment}:00:00Z")) for moment in {moment[:13] for moment in moments}}
-    if hours:
-        _drop(connection, lambda column: column.in_(hours))
+    hours = sorted({f"{moment[:13]}:00:00.000000Z" for moment in moments})
+    if not hours:
+        return
+    dialect = connection.dialect.name
+    given = (hours,) if dialect == "postgresql" else (msgspec.json.encode(hours).decode(),)
+    for table in (activity_hours, activity_figures):
+        statement = f"DELETE FROM {table.name} WHERE {_AMONG[dialect]}"  # noqa: S608  # our names
+        if not connection.exec_driver_sql(statement, given).rowcount:
+            return
 
 
 def forget_since(connection: Connection, since: datetime) -> None:

@@ -6,6 +6,7 @@ are about starting, and all that run what documentation prints, run the real com
 
 from __future__ import annotations
 
+import atexit
 import multiprocessing
 import os
 import signal
@@ -76,4 +77,8 @@ def _run(args: Sequence[str], env: Mapping[str, str], output: Path) -> None:
     sys.argv = ["aigateway", *args]
     from aigateway.cli.main import run
 
-    run()
+    try:
+        run()
+    finally:
+        # The end of a process of multiprocessing leaves them out; the log's last word is one of them.
+        atexit._run_exitfuncs()

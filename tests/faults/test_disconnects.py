@@ -14,6 +14,7 @@ import struct
 import aiohttp
 import pytest
 
+from aigateway.simulator.server import SimulatorThread
 from tests.faults.crowd import REQUESTS
 from tests.gateway.conftest import stage  # noqa: F401 - a fixture
 from tests.providers.making import provider
@@ -24,6 +25,13 @@ STREAMS = [(path, payload, mark) for path, payload, mark in REQUESTS if mark]
 AT_ONCE = 1.0
 """Seconds until the provider must have noticed."""
 SOCKET = "openai/v1/responses"
+
+
+@pytest.fixture(scope="module")
+def simulated():
+    """A provider of this file's own: one that others ask as well forgets the first requests when the last ones come."""
+    with SimulatorThread(event_interval=0.002) as sim:
+        yield sim
 
 
 @pytest.fixture(scope="module")

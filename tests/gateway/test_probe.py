@@ -132,6 +132,8 @@ async def test_the_key_is_the_one_that_the_next_request_would_show():
 async def test_what_signs_is_tried_and_says_why_it_cannot():
     from dataclasses import replace
 
+    from msgspec import structs
+
     class Signer:
         hint = "AKIA...1234"
         nothing = False
@@ -139,7 +141,7 @@ async def test_what_signs_is_tried_and_says_why_it_cannot():
         async def sign(self, request):
             if self.nothing:
                 raise Unsigned("There are no AWS credentials. Set them.")
-            return replace(request, headers=[*request.headers, (b"authorization", b"AWS4")])
+            return structs.replace(request, headers=[*request.headers, (b"authorization", b"AWS4")])
 
     signer = Signer()
     signed = replace(provider(keys=()), signers=(signer,))

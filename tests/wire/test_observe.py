@@ -43,6 +43,16 @@ def test_any_cut_into_pieces_gives_the_same_facts(name, places):
     assert observed([stream[left:right] for left, right in pairwise(edges)], api) == observed([stream], api)
 
 
+@pytest.mark.parametrize("at_once", [2, 3, 50])
+@pytest.mark.parametrize("name", NAMES)
+def test_events_that_come_together_are_told_by_what_came_before_them(name, at_once):
+    stream, api = STREAMS[name], api_of(name)
+    first, *events = (event + b"\n\n" for event in stream.split(b"\n\n")[:-1])
+    rest = stream[len(first) + sum(map(len, events)) :]
+    together = [b"".join(events[place : place + at_once]) for place in range(0, len(events), at_once)]
+    assert observed([first, *together, rest], api) == observed([stream], api)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_bytes_one_by_one_give_the_same_facts(name):
     stream, api = STREAMS[name], api_of(name)

@@ -64,13 +64,13 @@ class _StreamObserver:
 
     def feed(self, data: bytes, /) -> None:
         # Most events only bring text. Telling so costs a tenth of reading them.
-        if self._splitter.between_events and data.endswith(_BLANK):
-            if self._answer.only_text(data):
-                return
-            if data.count(_BLANK) > 1:
-                data = b"".join(event for event in _whole_events(data) if not self._answer.only_text(event))
-        for name, event in self._splitter.feed(data):
-            self._take(name, event)
+        if not self._splitter.between_events or not data.endswith(_BLANK):
+            self._read(data)
+        elif not self._answer.only_text(data):
+            # Each in its turn: whether a delta is of a text, the events before it say.
+            for event in _whole_events(data):
+                if not self._answer.only_text(event):
+                    self._read(event)
 
     def facts(self) -> AnswerFacts:
         for name, event in self._splitter.end():
@@ -80,6 +80,10 @@ class _StreamObserver:
         if self._splitter.oversize:
             self._answer.note("An event was too large to read.")
         return self._answer.facts()
+
+    def _read(self, data: bytes) -> None:
+        for name, event in self._splitter.feed(data):
+            self._take(name, event)
 
     def _take(self, name: bytes, event: bytes) -> None:
         try:

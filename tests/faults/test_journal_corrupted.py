@@ -15,6 +15,7 @@ import sys
 from contextlib import closing
 
 from tests.faults.crowd import Seen, crowd, ledger, some_more
+from tests.support.waiting import eventually
 
 
 def test_it_is_set_aside_and_what_is_left_of_it_can_be_rescued(start, database):
@@ -24,6 +25,8 @@ def test_it_is_set_aside_and_what_is_left_of_it_can_be_rescued(start, database):
         async with crowd(gateway.base, gateway.token, seen):
             await some_more(seen)
             with closing(sqlite3.connect(database, isolation_level=None)) as holding:
+                # What stands first in the file, and is to be overwritten, is in the database.
+                await eventually(lambda: holding.execute("SELECT count(*) FROM aibridge_interceptions").fetchone()[0])
                 holding.execute("BEGIN IMMEDIATE")
                 await some_more(seen)
                 gateway.kill()

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import timedelta, timezone
 
+import msgspec
 import pytest
 from sqlalchemy import select
 
@@ -83,6 +84,16 @@ async def test_what_is_written_late_is_counted(store, story):
     await sum_up(store)
     found = (await ask(store)).buckets
     assert [(bucket.requests, bucket.people, bucket.input_tokens) for bucket in found[:2]] == [(2, 1, 110), (2, 2, 10)]
+
+
+async def test_what_is_written_with_the_time_of_another_zone_is_counted_in_its_hour(store, story):
+    await sum_up(store)
+    start, *others = rows(8, ANN, 1.5)
+    elsewhere = (START + 1.5 * HOUR).astimezone(timezone(timedelta(hours=5))).isoformat()
+    await store.write(apply, [msgspec.structs.replace(start, started_at=elsewhere), *others])
+    assert await hours(store) == [0, 2, 3]
+    await sum_up(store)
+    assert [bucket.requests for bucket in (await ask(store)).buckets] == [2, 2, 1]
 
 
 async def test_what_begins_without_an_end_changes_nothing(store, story):

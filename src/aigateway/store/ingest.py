@@ -28,6 +28,7 @@ from aigateway.store.types import without_nul
 
 _INTERCEPTIONS = Insert(interceptions, rows.INTERCEPTION)
 _ENDS = Update(interceptions, rows.ENDED, "ended_at IS NULL")
+_STARTED_AT = rows.INTERCEPTION.index("started_at")
 _CHILDREN = tuple(Insert(table, columns) for table, columns in rows.CHILDREN.items())
 
 
@@ -87,7 +88,7 @@ def apply(connection: Connection, records: Sequence[AnyRecord], replica: Chain =
     before = link(connection, started=_answering(batch.starts.values()), called=_called(connection, batch))
     _note_sessions(connection, batch, new, [str(row[0]) for row in ended])
     session_index.follow(connection, before)
-    activity_sums.forget(connection, _counting_anew(connection, batch, known))
+    activity_sums.forget(connection, _counting_anew(connection, batch, begun, known))
     batch.with_texts.difference_update(batch.ends, (start.interception_id for start in new))
     index.note(connection, ended=batch.ends, written=batch.with_texts)
 
@@ -133,9 +134,11 @@ def _known(connection: Connection, ids: Iterable[str]) -> dict[str, _Known]:
     }
 
 
-def _counting_anew(connection: Connection, batch: _Batch, known: Mapping[str, _Known]) -> set[str]:
-    """When that began whose figures may be others now."""
-    times = {start.started_at for ident, start in batch.starts.items() if ident in batch.ends}
+def _counting_anew(
+    connection: Connection, batch: _Batch, begun: Sequence[Row], known: Mapping[str, _Known]
+) -> set[str]:
+    """When that began whose figures may be others now, as the tables have it."""
+    times = {str(row[_STARTED_AT]) for row in begun if row[0] in batch.ends}
     times.update(known[ident].started_at for ident in batch.ends if ident in known)
     others = {str(row[1]) for row in batch.children[token_usages]} - batch.starts.keys() - batch.ends.keys()
     column = as_rows(connection, interceptions, ("started_at",))

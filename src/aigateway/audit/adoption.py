@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from aigateway.audit.background import Background
 from aigateway.audit.journal import Journal, JournalUnavailable
 from aigateway.audit.journals import Claim, Journals
 from aigateway.audit.shipper import Shipper
@@ -62,8 +63,10 @@ async def adopt(claim: Claim, make_shipper: Callable[[Journal], Shipper], *, wit
     return adopted
 
 
-class Adoption:
+class Adoption(Background):
     """Looks for journals that nobody holds: at the start, and every now and then."""
+
+    name = "adoption"
 
     def __init__(
         self, journals: Journals, make_shipper: Callable[[Journal], Shipper], events: Events = _NOBODY_LISTENS
@@ -71,17 +74,6 @@ class Adoption:
         self._journals = journals
         self._make_shipper = make_shipper
         self._events = events
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Begin to look, in the background."""
-        self._task = asyncio.create_task(self._look_forever(), name="adoption")
-
-    async def stop(self) -> None:
-        """Stop looking; what is not shipped by then stays where it is."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
 
     async def look(self) -> int:
         """Adopt every journal that nobody holds; says how many are done with."""
@@ -93,7 +85,7 @@ class Adoption:
         self._events.journals_adopted(done, left=len(found) - done)
         return done
 
-    async def _look_forever(self) -> None:
+    async def _run(self) -> None:
         while True:
             try:
                 await self.look()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from aigateway.audit.background import Background
 from aigateway.store import chain as chains
 from aigateway.store.chain import LEDGER, Chain, Head
 from aigateway.store.engine import Store, StoreUnavailable
@@ -14,24 +15,19 @@ _EVERY_SECONDS = 600.0
 _log = get_logger("audit.chain")
 
 
-class Heads:
+class Heads(Background):
     """Tells of the replica's own chain and of the ledger: every ten minutes, and at the stop, if there is news."""
+
+    name = "chain heads"
 
     def __init__(self, store: Store, chain: Chain) -> None:
         self._store = store
         self._chains = (chain, LEDGER)
         self._told: dict[str, Head] = {}
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Begin, in the background."""
-        self._task = asyncio.create_task(self._tell_forever(), name="chain heads")
 
     async def stop(self) -> None:
         """Tell once more."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await super().stop()
         await self.tell()
 
     async def tell(self) -> None:
@@ -50,7 +46,7 @@ class Heads:
                     expect=f"{one.id}:{head.position}:{head.digest}",
                 )
 
-    async def _tell_forever(self) -> None:
+    async def _run(self) -> None:
         while True:
             await asyncio.sleep(_EVERY_SECONDS)
             await self.tell()

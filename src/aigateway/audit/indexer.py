@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from aigateway.audit.background import Background, Slices
 from aigateway.store.engine import Store, StoreUnavailable
 from aigateway.store.search import index
 from aigateway.store.times import utc_now
@@ -16,7 +16,6 @@ _LOOK_AGAIN_SECONDS = 0.5
 """Together with the shipper's own pace, what ends is found within a second while there is little to do."""
 _TRY_AGAIN_SECONDS = 5.0
 _SLICE_SECONDS = 0.05
-"""How long one slice may take: in SQLite, whoever writes records waits for its end."""
 _SMALLEST, _LARGEST = 5, 500
 _LOOK_BACK = timedelta(days=1)
 """How far a start looks for what is not in the index: longer than replacing all replicas by a newer version takes."""
@@ -24,24 +23,15 @@ _LOOK_BACK = timedelta(days=1)
 _log = get_logger("audit.indexer")
 
 
-class Indexer:
+class Indexer(Background):
     """Runs for as long as the gateway does; replicas take turns."""
+
+    name = "indexer"
 
     def __init__(self, store: Store, *, clock: Callable[[], datetime] = utc_now) -> None:
         self._store = store
         self._clock = clock
-        self._slice = _SMALLEST
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Begin, in the background."""
-        self._task = asyncio.create_task(self._run(), name="indexer")
-
-    async def stop(self) -> None:
-        """Begin no other slice. The next start goes on where this one stopped."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        self._slices = Slices(seconds=_SLICE_SECONDS, smallest=_SMALLEST, largest=_LARGEST)
 
     async def catch_up(self) -> None:
         """Do all that there is to do now; what the database refuses is left out, and logged.
@@ -67,24 +57,17 @@ class Indexer:
             await asyncio.sleep(pause)
 
     async def _one_slice(self) -> int:
-        """One slice, then a pause as long as it took: half of the time belongs to those who write records."""
-        began = time.monotonic()
         try:
-            done = await self._store.write(index.advance, self._slice)
+            return await self._slices.one(lambda size: self._store.write(index.advance, size))
         except StoreUnavailable:
             raise
         except Exception as error:  # noqa: BLE001 - one bad text must not hold back all others
             return await self._without_what_is_refused(error)
-        took = time.monotonic() - began
-        factor = 2.0 if took < _SLICE_SECONDS / 2 else 0.5 if took > _SLICE_SECONDS * 2 else 1.0
-        self._slice = max(_SMALLEST, min(_LARGEST, round(self._slice * factor)))
-        await asyncio.sleep(took)
-        return done
 
     async def _without_what_is_refused(self, error: Exception) -> int:
         """Look for it by slices of one, and leave it out."""
-        if self._slice > 1:
-            self._slice = 1
+        if self._slices.size > 1:
+            self._slices.size = 1
             return 1
         skipped = await self._store.write(index.skip)
         reason = f"{type(error).__name__}: {error}"

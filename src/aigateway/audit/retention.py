@@ -11,6 +11,7 @@ from typing import Concatenate, ParamSpec
 
 from sqlalchemy import Connection
 
+from aigateway.audit.background import Background
 from aigateway.store import purge
 from aigateway.store.engine import Store, StoreUnavailable
 from aigateway.store.times import utc_now
@@ -41,7 +42,7 @@ class Purged:
     api_keys: int
 
 
-class Retention:
+class Retention(Background):
     """Runs for as long as the gateway does.
 
     Args:
@@ -51,6 +52,8 @@ class Retention:
         events: told what was deleted.
         clock: the time of day.
     """
+
+    name = "retention"
 
     def __init__(
         self,
@@ -66,18 +69,11 @@ class Retention:
         self._expired_keys = expired_keys
         self._events = events
         self._clock = clock
-        self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begin with a pass, in the background. Where all is kept for ever there is nothing to begin."""
         if self._records is not None or self._expired_keys is not None:
-            self._task = asyncio.create_task(self._purge_forever(), name="retention")
-
-    async def stop(self) -> None:
-        """Begin no other batch. The next start goes on where this one stopped."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            super().start()
 
     async def purge(self) -> Purged:
         """One pass.
@@ -127,7 +123,7 @@ class Retention:
             await asyncio.sleep(time.monotonic() - began)
         return done
 
-    async def _purge_forever(self) -> None:
+    async def _run(self) -> None:
         while True:
             await self._pass()
             await asyncio.sleep(EVERY_SECONDS)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from aigateway.audit.background import Background, Slices
 from aigateway.store import activity_sums
 from aigateway.store.engine import Store, StoreUnavailable
 from aigateway.store.times import utc_now
@@ -14,7 +14,6 @@ from aigateway.telemetry.logging import get_logger
 
 _LOOK_AGAIN_SECONDS = 60.0
 _SLICE_SECONDS = 0.1
-"""How long one slice should take: whoever writes records waits for its end."""
 _MOST = 256
 _LOOK_BACK = timedelta(days=1)
 """How far a start sums up anew, since an older version may have written: longer than replacing all replicas takes."""
@@ -22,24 +21,15 @@ _LOOK_BACK = timedelta(days=1)
 _log = get_logger("audit.summer")
 
 
-class Summer:
+class Summer(Background):
     """Runs for as long as the gateway does; replicas take turns."""
+
+    name = "summer"
 
     def __init__(self, store: Store, *, clock: Callable[[], datetime] = utc_now) -> None:
         self._store = store
         self._clock = clock
-        self._slice = 1
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Begin, in the background."""
-        self._task = asyncio.create_task(self._run(), name="summer")
-
-    async def stop(self) -> None:
-        """Begin no other slice. The next start goes on where this one stopped."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        self._slices = Slices(seconds=_SLICE_SECONDS, smallest=1, largest=_MOST)
 
     async def catch_up(self) -> None:
         """Sum up all hours that are over.
@@ -48,12 +38,7 @@ class Summer:
             StoreUnavailable: the database is away.
         """
         while await self._store.ask(activity_sums.missing, self._clock()):
-            began = time.monotonic()
-            await self._store.write(activity_sums.advance, self._clock(), self._slice)
-            took = time.monotonic() - began
-            factor = 2.0 if took < _SLICE_SECONDS / 2 else 0.5 if took > _SLICE_SECONDS * 2 else 1.0
-            self._slice = max(1, min(_MOST, round(self._slice * factor)))
-            await asyncio.sleep(took)  # Half of the time belongs to those who write records.
+            await self._slices.one(lambda size: self._store.write(activity_sums.advance, self._clock(), size))
 
     async def _run(self) -> None:
         looked_back = False

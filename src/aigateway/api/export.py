@@ -24,6 +24,7 @@ from aigateway.api.csv_rows import INTERCEPTION, SESSION, Columns, cell
 from aigateway.api.meaning import SESSIONS, meant
 from aigateway.store import interceptions, sessions
 from aigateway.store.engine import Store
+from aigateway.store.search.matching import MOST_EXPORTED
 from aigateway.telemetry.logging import get_logger
 
 _log = get_logger("api")
@@ -54,7 +55,7 @@ def router(store: Store, people: People) -> APIRouter:
     @routes.get("/interceptions/export", summary="Export requests", tags=["Interceptions"], responses=documents.EXPORT)
     async def export_interceptions(actor: SignedIn, q: Search = "", chosen: _Format = Format.CSV) -> StreamingResponse:
         """All requests that `q` selects, newest first. In CSV, cells that a spreadsheet would run begin with `'`."""
-        wanted = replace(await meant(q, actor, people), is_exported=True)
+        wanted = replace(await meant(q, actor, people), most_with_texts=MOST_EXPORTED)
 
         async def read(after: interceptions.Cursor | None) -> tuple[Shaped, interceptions.Cursor | None]:
             found = await store.read(interceptions.below, wanted, after=after, limit=_READ_AT_ONCE)
@@ -68,7 +69,7 @@ def router(store: Store, people: People) -> APIRouter:
     @routes.get("/sessions/export", summary="Export sessions", tags=["Sessions"], responses=documents.EXPORT)
     async def export_sessions(actor: SignedIn, q: Search = "", chosen: _Format = Format.CSV) -> StreamingResponse:
         """All sessions that `q` selects, newest first. In CSV, cells that a spreadsheet would run begin with `'`."""
-        wanted = replace(await meant(q, actor, people, SESSIONS), is_exported=True)
+        wanted = replace(await meant(q, actor, people, SESSIONS), most_with_texts=MOST_EXPORTED)
 
         async def read(after: sessions.Place | None) -> tuple[Shaped, sessions.Place | None]:
             found = await store.read(sessions.below, wanted, after=after, limit=_READ_AT_ONCE)

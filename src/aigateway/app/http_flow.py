@@ -1,4 +1,4 @@
-"""Back-pressure on a client's connection: uvicorn's, at a third of the memory for one that never has to wait."""
+"""Back-pressure on a client's connection: uvicorn's, without an event for each that never has to wait."""
 
 from __future__ import annotations
 

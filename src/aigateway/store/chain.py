@@ -187,14 +187,17 @@ def _canonical(row: Row, metadata: int) -> Sequence[object]:
     text = row[metadata]
     if not text:
         return row
-    one_form = _one_form if len(str(text)) <= _LONGEST_REMEMBERED else _one_form.__wrapped__
-    return (*row[:metadata], one_form(text), *row[metadata + 1 :])
+    one_form = _remembered_form if len(str(text)) <= _LONGEST_REMEMBERED else _one_form
+    return (*row[:metadata], one_form(str(text)), *row[metadata + 1 :])
 
 
-@lru_cache(maxsize=2048)
 def _one_form(text: str) -> msgspec.Raw:
-    """JSON with sorted keys and one form of numbers. Few different texts make most of the record."""
+    """JSON with sorted keys and one form of numbers."""
     return msgspec.Raw(_encode(_number(_decode(text))))
+
+
+_remembered_form = lru_cache(maxsize=2048)(_one_form)
+"""The same; few different texts make most of the record."""
 
 
 def _number(value: Any) -> Any:

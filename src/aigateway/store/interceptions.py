@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, func, literal, s
 from aigateway.store.observed import Row, all_rows, observed
 from aigateway.store.planning import plan_for_values
 from aigateway.store.search import index
-from aigateway.store.search.matching import Looked
+from aigateway.store.search.matching import MOST, Looked
 from aigateway.store.search.words import Phrase
 from aigateway.store.tables import (
     FAILED,
@@ -57,8 +57,8 @@ class InterceptionFilter:
     """What is in the prompt, the thoughts, and the tools with their input: all of it, in one or several of them."""
     started_after: datetime | None = None
     started_before: datetime | None = None
-    is_exported: bool = False
-    """Whether more of a common word is to be found than somebody who waits would wait for."""
+    most_with_texts: int = MOST
+    """Of more that match `texts`, the newest ones are found."""
 
     def conditions(self, *, by_session: bool = False) -> list[ColumnElement[bool]]:
         """The filter in SQL, and that an interception has ended.
@@ -110,7 +110,7 @@ class InterceptionFilter:
             visible_to=self.visible_to or self.initiator_id,
             after=self.started_after,
             before=self.started_before,
-            is_exported=self.is_exported,
+            most=self.most_with_texts,
         )
 
 
@@ -162,7 +162,7 @@ def page(
     plan_for_values(connection)
     counted = select(func.count()).select_from(interceptions).where(*wanted.conditions())
     count = connection.execute(counted).scalar_one()
-    found = below(connection, wanted, after=after, offset=offset, limit=limit)
+    found = _below(connection, wanted, after, offset, limit)
     is_complete = wanted.is_answered_in_full(connection)
     return InterceptionPage(
         count, found.interceptions, is_complete, found.token_usages, found.user_prompts, found.tool_usages
@@ -174,6 +174,12 @@ def below(
 ) -> Interceptions:
     """Ended interceptions in the order of `page`, from below a cursor on, which need not be there any more."""
     plan_for_values(connection)
+    return _below(connection, wanted, after, offset, limit)
+
+
+def _below(
+    connection: Connection, wanted: InterceptionFilter, after: Cursor | None, offset: int, limit: int
+) -> Interceptions:
     column = interceptions.c
     query = (
         _whole().where(*wanted.conditions()).order_by(column.started_at.desc(), column.id.desc()).limit(limit)

@@ -40,7 +40,7 @@ class Looked:
     """The one user whose texts are looked at, so that a search costs and tells nothing about others'."""
     after: datetime | None = None
     before: datetime | None = None
-    is_exported: bool = False
+    most: int = MOST
 
     def is_in(self) -> ColumnElement[bool]:
         """That an interception has it."""
@@ -51,11 +51,6 @@ class Looked:
         """Whether more have it than are found."""
         counted = select(func.count()).select_from(search_documents).where(_Matches(self, self.most + 1))
         return connection.execute(counted).scalar_one() > self.most
-
-    @property
-    def most(self) -> int:
-        """How many are found."""
-        return MOST_EXPORTED if self.is_exported else MOST
 
     @property
     def ids(self) -> tuple[int, int]:

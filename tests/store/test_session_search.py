@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
+import threading
 from datetime import UTC, datetime, timedelta
 from itertools import product
 
@@ -132,3 +134,24 @@ async def test_a_search_that_is_asked_often_is_planned_for_its_own_words(postgre
     assert await store.read(look) == "force_custom_plan"
     assert await store.read(lambda connection: connection.execute(mode).scalar()) == "auto"
     await store.close()
+
+
+async def test_a_list_of_sessions_is_of_one_moment(store):
+    asked, written = threading.Event(), threading.Event()
+    everybodys = InterceptionFilter(visible_to=None)
+
+    def twice(connection):
+        first = sessions.page(connection, everybodys, after=None, offset=0, limit=10)
+        asked.set()
+        assert written.wait(30)
+        return first, sessions.page(connection, everybodys, after=None, offset=0, limit=10)
+
+    await store.write(apply, [start(1, 1), end(1, 2)])
+    reading = asyncio.create_task(store.read(twice))
+    assert await asyncio.to_thread(asked.wait, 30)
+    await store.write(apply, [start(2, 1), end(2, 2)])
+    written.set()
+    first, second = await reading
+    assert first == second
+    assert first.count == 1
+    assert (await store.read(sessions.page, everybodys, after=None, offset=0, limit=10)).count == 2

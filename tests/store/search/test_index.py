@@ -15,7 +15,7 @@ from aigateway.store.engine import Store
 from aigateway.store.ingest import apply
 from aigateway.store.interceptions import InterceptionFilter
 from aigateway.store.records import ModelThought, PromptUsage
-from aigateway.store.search import index, matching
+from aigateway.store.search import index
 from aigateway.store.search.documents import Document, put
 from aigateway.store.search.words import Phrase
 from aigateway.store.tables import interceptions as interception_table
@@ -136,20 +136,20 @@ async def test_a_member_finds_only_their_own_even_where_others_write_their_id(st
     assert await found(store, BOB.replace("-", "")) == [1]
 
 
-async def test_of_words_that_are_everywhere_the_newest_are_found_and_the_answer_says_so(store, monkeypatch):
-    monkeypatch.setattr(matching, "MOST", 3)
+async def test_of_words_that_are_everywhere_the_newest_are_found_and_the_answer_says_so(store):
+    most = {"most_with_texts": 3}
     for number in range(1, 6):
         await store.write(apply, asked(number, "hello", who=BOB if number == 1 else ANN))
     await catch_up(store)
-    assert await found(store, "hello") == [3, 4, 5]
-    assert await found(store, "hello", visible_to=BOB) == [1]
+    assert await found(store, "hello", **most) == [3, 4, 5]
+    assert await found(store, "hello", visible_to=BOB, **most) == [1]
     complete = {}
     for name, more in {
         "all": {},
         "bob's": {"visible_to": BOB},
         "late": {"started_after": NEW_YEAR + timedelta(seconds=3)},
     }.items():
-        wanted = InterceptionFilter(**{"visible_to": None, "texts": (Phrase(("hello",)),)} | more)
+        wanted = InterceptionFilter(**{"visible_to": None, "texts": (Phrase(("hello",)),)} | most | more)
         complete[name] = await store.read(wanted.is_answered_in_full)
     assert complete == {"all": False, "bob's": True, "late": True}
 

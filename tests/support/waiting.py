@@ -18,7 +18,7 @@ async def eventually(condition: Callable[[], object], *, seconds: float = 10.0) 
         await asyncio.sleep(_STEP)
 
 
-async def eventually_is(ask: Callable[[], Awaitable[object]], wanted: object, *, seconds: float = 10.0) -> None:
+async def eventually_is(ask: Callable[[], Awaitable[object]], wanted: object, *, seconds: float = 60.0) -> None:
     """Return once what is asked for is as wanted."""
     end = time.monotonic() + seconds
     while (found := await ask()) != wanted:

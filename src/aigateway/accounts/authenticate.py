@@ -90,13 +90,14 @@ class Authenticator:
         if parts is None:
             return None
         key_id, secret = parts
-        self.last_asked_at = self._monotonic()
-        entry = await self._entry(key_id)
+        now = self.last_asked_at = self._monotonic()
+        entry = self._sure(key_id, now) or await self._entry(key_id, now)
         if entry is None or not tokens.is_secret(secret, entry.holder.hashed_secret):
             return None
         if entry.expires_at <= self._clock():
             return None
-        self._touch(entry)
+        if now - entry.touched_at >= TOUCH_EVERY:
+            self._touch(entry, now)
         return entry.actor
 
     def forget(self, key_id: str) -> None:
@@ -123,11 +124,11 @@ class Authenticator:
         if self._noting is not None:
             await self._noting
 
-    async def _entry(self, key_id: str) -> _Entry | None:
+    def _sure(self, key_id: str, now: float) -> _Entry | None:
+        """The entry of a key where nobody has to wait for the store; it may be asked beside the request."""
         entry = self._entries.get(key_id)
         if entry is None:
-            return await asyncio.shield(self._lookup(key_id))
-        now = self._monotonic()
+            return None
         unsure_for = now - self._known_until(entry)
         if unsure_for <= FRESH_FOR:
             if unsure_for > RENEW_AFTER or now - entry.asked_at > HEARD_FOR:
@@ -137,8 +138,12 @@ class Authenticator:
             if now >= self._ask_again_at:
                 self._lookup(key_id)  # The same: it notices when the store is back.
             return entry
-        lookup = self._lookup(key_id)
-        if unsure_for <= STALE_FOR:
+        return None
+
+    async def _entry(self, key_id: str, now: float) -> _Entry | None:
+        """The entry of a key as the store has it now, or as it had it while it does not answer."""
+        entry, lookup = self._entries.get(key_id), self._lookup(key_id)
+        if entry is not None and now - self._known_until(entry) <= STALE_FOR:
             await asyncio.wait({lookup}, timeout=PATIENCE)
             if not lookup.done():
                 self._note_absence()
@@ -200,11 +205,8 @@ class Authenticator:
         actor = Actor(holder.user_id, holder.username, holder.email or None, holder.key_id, frozenset(holder.roles))
         return _Entry(holder, actor, holder.expires_at, asked_at)
 
-    def _touch(self, entry: _Entry) -> None:
-        """Note the use of a key, in the background, at most once a minute."""
-        now = self._monotonic()
-        if now - entry.touched_at < TOUCH_EVERY:
-            return
+    def _touch(self, entry: _Entry, now: float) -> None:
+        """Note the use of a key, in the background."""
         entry.touched_at = now
         at, holder = self._clock(), entry.holder
         until = None

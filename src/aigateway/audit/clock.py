@@ -7,12 +7,13 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 _BILLION = 1_000_000_000
+_MILLION = 1_000_000
 
 
 def now() -> str:
     """RFC 3339 in UTC with microseconds and `Z`, fixed width, so that text order is time order."""
-    seconds, nanoseconds = divmod(time.time_ns(), _BILLION)
-    return f"{_second(seconds)}.{nanoseconds // 1000:06d}Z"
+    nanoseconds = time.time_ns()
+    return f"{_second(nanoseconds // _BILLION)}.{nanoseconds // 1000 % _MILLION:06}Z"
 
 
 @lru_cache(maxsize=2)

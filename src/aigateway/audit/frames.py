@@ -55,8 +55,8 @@ class Damage(NamedTuple):
 def frame(kind: Kind, seq: int, payload: bytes) -> bytes:
     """The bytes of a frame."""
     length = len(payload)
-    checksum = crc32(payload, crc32(_SUMMED.pack(kind.value, length, seq)))
-    return _HEADER.pack(_MAGIC, kind.value, checksum, length, seq) + payload
+    checksum = crc32(payload, crc32(_SUMMED.pack(kind, length, seq)))
+    return _HEADER.pack(_MAGIC, kind, checksum, length, seq) + payload
 
 
 def frames(data: bytes, at: int = 0) -> Iterator[Frame | Damage]:

@@ -16,7 +16,6 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 
@@ -41,6 +40,7 @@ _READ_AT_ONCE = 200
 
 _log = get_logger("audit.journal")
 
+_ENTRY = Kind.ENTRY
 _encode = msgspec.json.Encoder().encode
 decode = msgspec.json.Decoder(list[AnyRecord]).decode
 """Reads the rows of an entry back. Raises `msgspec.DecodeError`."""
@@ -50,7 +50,7 @@ class JournalUnavailable(Exception):
     """Rows could not be written (disk full, read-only, closed). The sentence says why."""
 
 
-class Entry(NamedTuple):
+class Entry(msgspec.Struct, frozen=True):
     """One append, as it waits to be shipped."""
 
     seq: int
@@ -205,7 +205,7 @@ class Journal:
         if begins:
             self._check_room()
         seq = self._last + 1
-        data = frame(Kind.ENTRY, seq, _encode(records))
+        data = frame(_ENTRY, seq, _encode(records))
         place = self._write(data, seq)
         self._last = seq
         self._opened.note(records)

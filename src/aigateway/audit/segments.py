@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+
+import msgspec
 
 from aigateway.audit.frames import Damage, Frame, frames
 from aigateway.telemetry.logging import get_logger
@@ -24,7 +25,7 @@ _COPIED_AT_ONCE = 1024 * 1024
 _log = get_logger("audit.journal")
 
 
-class Place(NamedTuple):
+class Place(msgspec.Struct, frozen=True):
     """Where a frame stands."""
 
     segment: int
@@ -78,14 +79,15 @@ class Segments:
 
     def append(self, data: bytes, seq: int) -> Place:
         """Write a frame; says where it stands. What was written survives the end of the process."""
-        if not self._writing or self._segments[-1].size + len(data) > self._segments[-1].room:
-            self._begin(len(data))
-        segment = self._segments[-1]
-        _write(segment.descriptor, data, segment.size)
-        place = Place(segment.number, segment.size)
-        segment.size += len(data)
-        segment.last_seq = max(seq, segment.last_seq)
-        return place
+        segment = self._segments[-1] if self._writing else None
+        at, size = 0 if segment is None else segment.size, len(data)
+        if segment is None or at + size > segment.room:
+            segment = self._begin(size)
+            at = segment.size
+        _write(segment.descriptor, data, at)
+        segment.size = at + size
+        segment.last_seq = max(segment.last_seq, seq)
+        return Place(segment.number, at)
 
     def read(self, place: Place) -> Iterator[tuple[Place, Frame]]:
         """The frames from a place on, each with the place behind it. Damage is set aside loudly and passed over."""
@@ -133,7 +135,7 @@ class Segments:
             os.close(segment.descriptor)
         self._segments.clear()
 
-    def _begin(self, needed: int) -> None:
+    def _begin(self, needed: int) -> Segment:
         """Go on in a new file: nothing is ever added to a file of a process that died."""
         head = self._head()
         number = self._segments[-1].number + 1 if self._segments else 1
@@ -153,8 +155,10 @@ class Segments:
         if self._writing:
             before = self._segments[-1]
             os.ftruncate(before.descriptor, before.size)
-        self._segments.append(Segment(number, path, descriptor, os.fstat(descriptor).st_ino, len(head), room))
+        begun = Segment(number, path, descriptor, os.fstat(descriptor).st_ino, len(head), room)
+        self._segments.append(begun)
         self._writing = True
+        return begun
 
     def _remove(self, segment: Segment) -> None:
         segment.path.unlink(missing_ok=True)

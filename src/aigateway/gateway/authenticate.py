@@ -67,5 +67,7 @@ async def authenticate(authenticator: Authenticates, headers: Mapping[str, str],
 
 def _tokens(headers: Mapping[str, str]) -> list[str]:
     """The candidates, the bearer first: some clients send both headers with different values."""
-    candidates = (bearer_of(headers.get("authorization", "")), headers.get("x-api-key", "").strip())
-    return list(dict.fromkeys(token for token in candidates if token))
+    bearer, key = bearer_of(headers.get("authorization", "")), headers.get("x-api-key", "").strip()
+    if not key or key == bearer:
+        return [bearer] if bearer else []
+    return [bearer, key] if bearer else [key]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
 from aigateway.gateway.breaker import CircuitBreaker
@@ -60,6 +60,10 @@ class Verdict:
         self.failed = status in _OVERLOADED or (status == _RATE_LIMITED and centralized)
 
 
+_LETS_THROUGH = nullcontext(Verdict())
+"""Where there are no breakers, whatever is said of a request is said to nobody."""
+
+
 class _Known:
     """A breaker, and the state that was last told."""
 
@@ -76,20 +80,22 @@ class Breakers:
         self._events = events
         self._breakers: OrderedDict[Guarded, _Known] = OrderedDict()
 
-    @contextmanager
-    def guard(self, provider: str, endpoint: str, model: str) -> Iterator[Verdict]:
+    def guard(self, provider: str, endpoint: str, model: str) -> AbstractContextManager[Verdict]:
         """Let a request through; whoever makes it says what came of it, or raises.
 
         Raises:
             Refusal: 503 while the breaker is open.
 
         """
-        verdict = Verdict()
         if self._settings is None:
-            yield verdict
-            return
+            return _LETS_THROUGH
+        return self._guard(provider, endpoint, model, self._settings)
+
+    @contextmanager
+    def _guard(self, provider: str, endpoint: str, model: str, settings: CircuitBreakerSettings) -> Iterator[Verdict]:
+        verdict = Verdict()
         guarded = Guarded(provider, endpoint, model[:_LONGEST_MODEL])
-        known = self._of(guarded, self._settings)
+        known = self._of(guarded, settings)
         breaker = known.breaker
         permit = breaker.admit()
         self._tell(guarded, known)

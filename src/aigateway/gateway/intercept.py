@@ -33,7 +33,7 @@ from aigateway.providers.credential import Credential
 from aigateway.providers.edit import Edit, Outgoing
 from aigateway.providers.headers import OwnHeaders
 from aigateway.providers.routes import Intercepted, RouteKind
-from aigateway.providers.upstream import header
+from aigateway.providers.upstream import content_headers
 from aigateway.wire.clients import identify
 from aigateway.wire.facts import ApiFormat, RequestFacts
 from aigateway.wire.observe import observer_for
@@ -241,18 +241,18 @@ def _for_its_purpose(facts: RequestFacts, kind: RouteKind) -> RequestFacts:
 
 def _recording(opened: _Opened, api: ApiFormat, served: Served, exchange: Exchange) -> Recording:
     answer = served.answer
-    length = header(answer, b"content-length")
+    kind, encoding, length = content_headers(answer)
     observer = observer_for(
         api,
-        content_type=header(answer, b"content-type").decode("latin-1"),
-        content_encoding=header(answer, b"content-encoding").decode("latin-1"),
+        content_type=kind.decode("latin-1"),
+        content_encoding=encoding.decode("latin-1"),
         status=answer.status,
     )
     return Recording(
         opened.interception,
         observer,
         status=answer.status,
-        streaming=is_event_stream(answer),
+        streaming=is_event_stream(kind),
         length=int(length) if length.isdigit() else None,
         served_by=_other_credential(opened, served),
         deserted=lambda: exchange.deserted,

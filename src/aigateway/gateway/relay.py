@@ -28,9 +28,9 @@ MESSAGES = {
 """What the record, and the client where it is there, are told of an exchange that was broken off."""
 
 
-def is_event_stream(answer: UpstreamAnswer) -> bool:
-    """Whether the answer is a stream of server-sent events."""
-    return header(answer, b"content-type").split(b";", 1)[0].strip().lower() == b"text/event-stream"
+def is_event_stream(content_type: bytes) -> bool:
+    """Whether an answer of this type is a stream of server-sent events."""
+    return content_type.split(b";", 1)[0].strip().lower() == b"text/event-stream"
 
 
 class Relay:
@@ -151,7 +151,7 @@ class Relay:
 
         Anthropic's error event turns what was half sent into a ping, so that one can come anywhere.
         """
-        if not is_event_stream(self._answer) or header(self._answer, b"content-encoding"):
+        if not is_event_stream(header(self._answer, b"content-type")) or header(self._answer, b"content-encoding"):
             return False
         mid_event = self._witness.mid_event if self._outgoing is None else self._outgoing.mid_event
         return self._api is ApiFormat.MESSAGES or not mid_event

@@ -32,6 +32,11 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
 def header_map(raw: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
     """The headers by lower-case name, for reading."""
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in raw}
+    return headers if len(headers) == len(raw) else _joined(raw)
+
+
+def _joined(raw: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
     headers: dict[str, str] = {}
     for name, value in raw:
         key = name.decode("latin-1")

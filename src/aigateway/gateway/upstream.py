@@ -88,27 +88,22 @@ class Upstream:
 
         return attempt
 
-    async def _send_safely(self, transport: Transport, upstream: UpstreamRequest) -> UpstreamAnswer:
-        try:
-            return await self._send(transport, upstream)
-        except Unreachable:
-            pass
-        except Disconnected as error:
-            if not error.stale:
-                raise _bad_gateway(error) from error
-        try:
-            return await self._send(transport, upstream)
-        except UpstreamError as error:
-            raise _bad_gateway(error) from error
-
-    async def _send(self, transport: Transport, request: UpstreamRequest) -> UpstreamAnswer:
-        try:
-            with self._first_byte.deadline():
-                return await transport.send(request)
-        except ConnectTimeout as error:
-            raise ProviderFailed(504, f"{error} (--ai-gateway-connect-timeout).", error_type="timeout") from error
-        except TimeoutError as error:
-            raise self._too_slow() from error
+    async def _send_safely(self, transport: Transport, request: UpstreamRequest) -> UpstreamAnswer:
+        """Send; once more where it is certain that the provider has done nothing yet."""
+        again = True
+        while True:
+            try:
+                with self._first_byte.deadline():
+                    return await transport.send(request)
+            except ConnectTimeout as error:
+                raise ProviderFailed(504, f"{error} (--ai-gateway-connect-timeout).", error_type="timeout") from error
+            except TimeoutError as error:
+                raise self._too_slow() from error
+            except UpstreamError as error:
+                nothing_done = isinstance(error, Unreachable) or (isinstance(error, Disconnected) and error.stale)
+                if not (again and nothing_done):
+                    raise _bad_gateway(error) from error
+            again = False
 
     async def _edited_answer(self, edit: Edit, answer: UpstreamAnswer) -> UpstreamAnswer:
         try:

@@ -36,6 +36,23 @@ class UpstreamAnswer(Protocol):
         """Give up what has not been read, at once; no harm after the end."""
 
 
+def content_headers(message: UpstreamAnswer) -> tuple[bytes, bytes, bytes]:
+    """The first values of `content-type`, `content-encoding` and `content-length`, or empty: in one look at all."""
+    kind = encoding = length = b""
+    for key, value in message.headers:
+        match len(key):
+            case 12:
+                if not kind and key.lower() == b"content-type":
+                    kind = value
+            case 14:
+                if not length and key.lower() == b"content-length":
+                    length = value
+            case 16:
+                if not encoding and key.lower() == b"content-encoding":
+                    encoding = value
+    return kind, encoding, length
+
+
 def header(message: UpstreamRequest | UpstreamAnswer, name: bytes) -> bytes:
     """The first value of a header by its lower-case name, or empty."""
     length = len(name)

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Dialect, Table
 from aigateway.store.rows import Row, Value
 from aigateway.store.types import Json, UtcTime, Uuid36, without_nul
 
-_SIZES = (64, 16, 4, 1)
+_SIZES = (128, 64, 32, 16, 8, 4, 2, 1)
 """Rows in one statement: few sizes, so that SQLite's driver keeps all of them prepared."""
 _NUL = b"\\u0000"
 
@@ -52,11 +52,11 @@ class Insert:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """Changes rows of a table that meet a condition: the first column says which, the others are their new values."""
+    """Changes rows of a table, those that meet a condition: the first column says which, the others the new values."""
 
     table: Table
     columns: tuple[str, ...]
-    condition: str
+    condition: str = ""
 
     def write(self, connection: Connection, rows: Sequence[Row]) -> None:
         """Change `rows`."""
@@ -67,7 +67,8 @@ class Update:
             return
         key, *changed = self.columns
         sets = ", ".join(f"{name} = ?" for name in changed)
-        statement = f"UPDATE {self.table.name} SET {sets} WHERE {key} = ? AND {self.condition}"  # noqa: S608  # our names
+        met = f" AND {self.condition}" if self.condition else ""
+        statement = f"UPDATE {self.table.name} SET {sets} WHERE {key} = ?{met}"  # noqa: S608  # our names
         connection.exec_driver_sql(statement, [(*row[1:], row[0]) for row in rows])
 
 
@@ -130,7 +131,8 @@ def _update_json(update: Update, dialect: Dialect) -> str:
     table, (key, *changed) = update.table, update.columns
     sets = ", ".join(f"{name} = {_read(table, name)}" for name in changed)
     rows = _rows_of_json(table, update.columns, dialect)
-    return f"UPDATE {table.name} AS t SET {sets} FROM {rows} WHERE t.{key} = r.{key} AND t.{update.condition}"  # noqa: S608  # our names
+    met = f" AND t.{update.condition}" if update.condition else ""
+    return f"UPDATE {table.name} AS t SET {sets} FROM {rows} WHERE t.{key} = r.{key}{met}"  # noqa: S608  # our names
 
 
 def _rows_of_json(table: Table, columns: Sequence[str], dialect: Dialect) -> str:

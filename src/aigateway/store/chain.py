@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import msgspec
 from sqlalchemy import Boolean, Connection, Table, delete, func, insert, select, update
 
-from aigateway.store.bulk import Insert, as_rows, of_ids
+from aigateway.store.bulk import Insert, Update, as_rows, of_ids
 from aigateway.store.rows import CHILDREN, INTERCEPTION, Row
 from aigateway.store.session_index import chunks
 from aigateway.store.tables import chain_links, chains, interceptions
@@ -36,6 +36,7 @@ _CHILDREN_METADATA = {table: columns.index("metadata") for table, columns in CHI
 _LONGEST_REMEMBERED = 512
 """Characters of JSON whose one form is kept."""
 _LINKS = Insert(chain_links, ("chain_id", "position", "digest", "interception_id", "detail"), ("chain_id", "position"))
+_HEADS = Update(chains, ("id", "length", "head"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +76,14 @@ def content_of(interception: Row, children: Mapping[Table, Sequence[Row]]) -> by
     parts: list[object] = [_canonical(interception, _METADATA)]
     for table, metadata in _CHILDREN_METADATA.items():
         rows = children.get(table)
-        parts.append([_canonical(row, metadata) for row in sorted(rows, key=_first)] if rows else ())
+        parts.append(_in_order(rows, metadata) if rows else ())
     return _encode(parts)
+
+
+def _in_order(rows: Sequence[Row], metadata: int) -> list[Sequence[object]]:
+    if len(rows) > 1:
+        rows = sorted(rows, key=_first)
+    return [_canonical(row, metadata) for row in rows]
 
 
 def stored_contents(connection: Connection, ids: Sequence[str]) -> dict[str, bytes]:
@@ -119,8 +126,9 @@ def forget(connection: Connection, ids: Sequence[str]) -> None:
 
 def head(connection: Connection, chain_id: str) -> Head | None:
     """The end of a chain; None when there is no such chain."""
-    row = connection.execute(select(chains.c.length, chains.c.head).where(chains.c.id == chain_id)).one_or_none()
-    return None if row is None else Head(row.length, row.head)
+    for length, digest in of_ids(connection, chains, "length, head", (chain_id,)):
+        return Head(length, digest)
+    return None
 
 
 def _append(connection: Connection, chain: Chain, new: Iterable[tuple[str | None, str | None, bytes]]) -> None:
@@ -134,7 +142,7 @@ def _append(connection: Connection, chain: Chain, new: Iterable[tuple[str | None
         links.append((chain.id, position, digest, ident, detail))
     if links:
         _LINKS.write(connection, links)
-        connection.execute(update(chains).where(chains.c.id == chain.id).values(length=position, head=digest))
+        _HEADS.write(connection, [(chain.id, position, digest)])
 
 
 def _begin(connection: Connection, chain: Chain) -> Head:

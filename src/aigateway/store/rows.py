@@ -207,4 +207,4 @@ def _cut(text: str | None, length: int) -> str | None:
 
 
 def _count(number: int) -> int:
-    return max(0, min(number, _BIGGEST))
+    return number if 0 <= number <= _BIGGEST else max(0, min(number, _BIGGEST))

@@ -126,6 +126,8 @@ def count(value: dict[str, Any], name: str) -> int:
     found = value.get(name)
     if not found:
         return 0
+    if type(found) is int and 0 < found <= _LARGEST_COUNT:
+        return found
     if isinstance(found, bool) or not isinstance(found, int | float) or not 0 < found < float("inf"):
         return 0
     return min(int(found), _LARGEST_COUNT)

@@ -13,10 +13,9 @@ import msgspec
 
 from aigateway.wire.answers import MOST_ROWS, Answer, count, error_in, member, members
 from aigateway.wire.facts import Thought, TokenUsage, ToolCall
-from aigateway.wire.lenient import Reader, any_value
+from aigateway.wire.lenient import ABSENT, Reader, any_value
 from aigateway.wire.text_chunk import TextChunk
 
-_NONE = msgspec.Raw()
 _NULL = msgspec.Raw(b"null")
 
 
@@ -57,8 +56,8 @@ class _Chunk(msgspec.Struct):
     model: str | None = None
     service_tier: str | None = None
     choices: list[_Choice] | None = None
-    usage: msgspec.Raw = _NONE
-    error: msgspec.Raw = _NONE
+    usage: msgspec.Raw = ABSENT
+    error: msgspec.Raw = ABSENT
 
 
 _SILENT = _Delta()
@@ -82,7 +81,7 @@ _LEGACY_CALL = -1
 
 
 def _brings_text_alone(chunk: _Chunk) -> bool:
-    if chunk.error is not _NONE or (chunk.usage is not _NONE and chunk.usage != _NULL):
+    if chunk.error is not ABSENT or (chunk.usage is not ABSENT and chunk.usage != _NULL):
         return False
     choices = chunk.choices or ()
     return len(choices) > 0 and all(
@@ -180,9 +179,9 @@ class ChatAnswer(Answer):
         self.response_id = self.response_id or chunk.id or ""
         self.model = self.model or chunk.model or None
         self._service_tier = chunk.service_tier or self._service_tier
-        if chunk.usage is not _NONE:
+        if chunk.usage is not ABSENT:
             self._take_usage(members(chunk.usage))
-        if chunk.error is not _NONE and (error := error_in(any_value(chunk.error), "error")):
+        if chunk.error is not ABSENT and (error := error_in(any_value(chunk.error), "error")):
             self.fail(error)
         for choice in chunk.choices or ():
             number = choice.index or 0

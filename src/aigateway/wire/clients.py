@@ -70,6 +70,8 @@ _AGENT_MARKS: tuple[tuple[str, str], ...] = (
 
 _OTHER_IDS: tuple[tuple[str, str], ...] = (("thread-id", "thread_id"),)
 
+_NAMING = frozenset(header for header, _ in _AGENT_MARKS + _OTHER_IDS)
+
 
 def identify(headers: Mapping[str, str], facts: RequestFacts) -> ClientFacts:
     """Tell the client and the session of a request; `headers` has lower-case names.
@@ -79,9 +81,11 @@ def identify(headers: Mapping[str, str], facts: RequestFacts) -> ClientFacts:
     is blank, longer than 256 characters or not printable counts as none.
     """
     client = _client(headers)
+    session = _session(client, headers, facts)
+    if _NAMING.isdisjoint(headers):
+        return ClientFacts(client.name, session)
     marks = {name: value for header, name in _AGENT_MARKS if (value := _id(headers.get(header)))}
     metadata = marks | {name: value for header, name in _OTHER_IDS if (value := _id(headers.get(header)))}
-    session = _session(client, headers, facts)
     parent = marks.get("parent_session_id")
     if parent and session and session != parent:
         metadata["agent_session_id"] = session
@@ -116,12 +120,19 @@ def _shows(value: str | None, values: frozenset[str]) -> bool:
 
 
 def _session(client: _Client, headers: Mapping[str, str], facts: RequestFacts) -> str | None:
-    own = [headers.get(name) for name in client.sessions]
-    generic = (headers.get("x-session-id") or "").removeprefix("title-")
-    candidates = (*own, facts.body_session_id, generic, facts.prompt_cache_key)
-    return next(filter(None, map(_id, candidates)), None)
+    for name in client.sessions:
+        if session := _id(headers.get(name)):
+            return session
+    generic = headers.get("x-session-id")
+    return (
+        _id(facts.body_session_id)
+        or (_id(generic.removeprefix("title-")) if generic else None)
+        or _id(facts.prompt_cache_key)
+    )
 
 
 def _id(value: str | None) -> str | None:
-    stripped = (value or "").strip()
+    if not value:
+        return None
+    stripped = value.strip()
     return stripped if stripped and len(stripped) <= _LONGEST_ID and stripped.isprintable() else None

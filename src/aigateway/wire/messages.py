@@ -9,9 +9,7 @@ import msgspec
 
 from aigateway.wire.answers import MOST_ROWS, Answer, count, error_in, member, members
 from aigateway.wire.facts import AnswerError, Executor, Thought, TokenUsage, ToolCall
-from aigateway.wire.lenient import Reader, any_value
-
-_NONE = msgspec.Raw()
+from aigateway.wire.lenient import ABSENT, Reader, any_value
 
 
 class _Block(msgspec.Struct):
@@ -20,7 +18,7 @@ class _Block(msgspec.Struct):
     type: str = ""
     id: str | None = None
     name: str | None = None
-    input: msgspec.Raw = _NONE
+    input: msgspec.Raw = ABSENT
     thinking: str | None = None
 
 
@@ -35,8 +33,8 @@ class _Message(msgspec.Struct):
     id: str | None = None
     model: str | None = None
     content: list[_Block] | None = None
-    usage: msgspec.Raw = _NONE
-    error: msgspec.Raw = _NONE
+    usage: msgspec.Raw = ABSENT
+    error: msgspec.Raw = ABSENT
 
 
 class _Event(msgspec.Struct):
@@ -45,8 +43,8 @@ class _Event(msgspec.Struct):
     message: _Message | None = None
     content_block: _Block | None = None
     delta: _Delta | None = None
-    usage: msgspec.Raw = _NONE
-    error: msgspec.Raw = _NONE
+    usage: msgspec.Raw = ABSENT
+    error: msgspec.Raw = ABSENT
 
 
 @dataclass(slots=True)
@@ -111,7 +109,7 @@ class MessagesAnswer(Answer):
         self._take_message(message)
         for number, block in enumerate(message.content or ()):
             self._start(number, block)
-        if message.error is not _NONE and (error := error_in(any_value(message.error), "error")):
+        if message.error is not ABSENT and (error := error_in(any_value(message.error), "error")):
             self.fail(error)
         self._stopped = self.ended = True
 

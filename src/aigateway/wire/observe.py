@@ -21,6 +21,9 @@ LARGEST_ERROR = 1024 * 1024
 LARGEST_DECODED = 256 * 1024 * 1024
 """Most bytes that a compressed answer may decode to before observation gives up on it."""
 _BLANK = b"\n\n"
+_START = 256
+"""Bytes of a body that tell whether it is JSON at all."""
+_EVENT_LINES = (b"data:", b"event:", b":")
 _STEP = 1024 * 1024
 """Most decoded bytes that are handed on at once, so that a bomb of empty events stays small."""
 
@@ -141,7 +144,7 @@ class _BodyObserver:
         if self._collected.overflown:
             self._answer.note(f"The answer is larger than {LARGEST_BODY} bytes.")
             return self._answer.facts()
-        if body.lstrip()[:6].startswith((b"data:", b"event:", b":")):
+        if body[:_START].lstrip().startswith(_EVENT_LINES):
             stream = _StreamObserver(self._answer)
             stream.feed(bytes(body))
             return stream.facts()

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from functools import cache
 
 from aigateway.wire import harness
 
@@ -48,24 +47,28 @@ def purpose_of(
         probe = dict(harness.PROBES).get(starts[0].rstrip())
         if probe:
             return probe
-    found = _marked(starts, harness.TEXT_MARKS)
+    found = _TEXT.of(starts)
     if found or offers_tools:
         return found
-    return _marked(starts, harness.TOOLLESS_TEXT_MARKS) or _marked(
-        [text.lstrip() for text in system], harness.SYSTEM_MARKS
-    )
+    return _TOOLLESS_TEXT.of(starts) or _SYSTEM.of([text.lstrip() for text in system])
 
 
-def _marked(texts: Iterable[str], marks: Sequence[tuple[str, str]]) -> str | None:
-    for text in texts:
-        if text.startswith(_beginnings(marks)):
-            return next(purpose for mark, purpose in marks if text.startswith(mark))
-    return None
+class _Marks:
+    """The beginnings of texts that tell a purpose."""
+
+    def __init__(self, marks: Sequence[tuple[str, str]]) -> None:
+        self._marks = marks
+        self._beginnings = tuple(mark for mark, _ in marks)
+
+    def of(self, texts: Iterable[str]) -> str | None:
+        """The purpose of the first text that has one."""
+        for text in texts:
+            if text.startswith(self._beginnings):
+                return next(purpose for mark, purpose in self._marks if text.startswith(mark))
+        return None
 
 
-@cache
-def _beginnings(marks: Sequence[tuple[str, str]]) -> tuple[str, ...]:
-    return tuple(mark for mark, _ in marks)
+_TEXT, _TOOLLESS_TEXT, _SYSTEM = map(_Marks, (harness.TEXT_MARKS, harness.TOOLLESS_TEXT_MARKS, harness.SYSTEM_MARKS))
 
 
 def _strip(text: str) -> str:

@@ -14,10 +14,9 @@ import msgspec
 from msgspec.structs import replace
 
 from aigateway.wire.facts import ApiFormat, RequestFacts
-from aigateway.wire.lenient import UNREADABLE, Reader, any_value, string
+from aigateway.wire.lenient import ABSENT, UNREADABLE, Reader, any_value, string
 from aigateway.wire.prompts import purpose_of, typed_text
 
-_NONE = msgspec.Raw()
 _LEGACY_SESSION = re.compile(r"_session_(.+)$")
 _TEXT_TYPES = frozenset({"text", "input_text"})
 _ASIDE = frozenset({"system", "developer"})
@@ -34,25 +33,25 @@ class MalformedBody(ValueError):
 class _Body(msgspec.Struct):
     """The fields that are read, of all three APIs, none of whose names mean different things."""
 
-    model: msgspec.Raw = _NONE
-    stream: msgspec.Raw = _NONE
-    background: msgspec.Raw = _NONE
+    model: msgspec.Raw = ABSENT
+    stream: msgspec.Raw = ABSENT
+    background: msgspec.Raw = ABSENT
     messages: list[msgspec.Raw] = []
     input: list[msgspec.Raw] = []
-    system: msgspec.Raw = _NONE
-    instructions: msgspec.Raw = _NONE
-    tools: msgspec.Raw = _NONE
-    functions: msgspec.Raw = _NONE
-    max_tokens: msgspec.Raw = _NONE
-    metadata: msgspec.Raw = _NONE
-    client_metadata: msgspec.Raw = _NONE
-    prompt_cache_key: msgspec.Raw = _NONE
-    prompt_cache_options: msgspec.Raw = _NONE
-    previous_response_id: msgspec.Raw = _NONE
-    generate: msgspec.Raw = _NONE
-    type: msgspec.Raw = _NONE
-    stream_id: msgspec.Raw = _NONE
-    stream_options: msgspec.Raw = _NONE
+    system: msgspec.Raw = ABSENT
+    instructions: msgspec.Raw = ABSENT
+    tools: msgspec.Raw = ABSENT
+    functions: msgspec.Raw = ABSENT
+    max_tokens: msgspec.Raw = ABSENT
+    metadata: msgspec.Raw = ABSENT
+    client_metadata: msgspec.Raw = ABSENT
+    prompt_cache_key: msgspec.Raw = ABSENT
+    prompt_cache_options: msgspec.Raw = ABSENT
+    previous_response_id: msgspec.Raw = ABSENT
+    generate: msgspec.Raw = ABSENT
+    type: msgspec.Raw = ABSENT
+    stream_id: msgspec.Raw = ABSENT
+    stream_options: msgspec.Raw = ABSENT
 
 
 class _Item(msgspec.Struct):
@@ -60,7 +59,7 @@ class _Item(msgspec.Struct):
 
     role: str = ""
     type: str = ""
-    content: msgspec.Raw = _NONE
+    content: msgspec.Raw = ABSENT
     tool_call_id: str = ""
     call_id: str = ""
 
@@ -156,7 +155,7 @@ def _facts(api: ApiFormat, body: bytes, found: _Body) -> RequestFacts:
         purpose=purpose,
         background=api is ApiFormat.RESPONSES and _flag(api, found.background),
         previous_response_id=_response_id(found.previous_response_id),
-        stream_options=bytes(found.stream_options) if found.stream_options is not _NONE else None,
+        stream_options=bytes(found.stream_options) if found.stream_options is not ABSENT else None,
     )
 
 
@@ -245,7 +244,7 @@ def _purpose(api: ApiFormat, found: _Body, texts: Sequence[str]) -> str | None:
         return "warmup"
     if not texts:
         return None
-    offers_tools = any(len(memoryview(raw)) > len("[ ]") for raw in (found.tools, found.functions) if raw is not _NONE)
+    offers_tools = _lists_any(found.tools) or _lists_any(found.functions)
     max_tokens = any_value(found.max_tokens)
     return purpose_of(
         system=[] if offers_tools else _system_texts(api, found),
@@ -255,9 +254,13 @@ def _purpose(api: ApiFormat, found: _Body, texts: Sequence[str]) -> str | None:
     )
 
 
+def _lists_any(raw: msgspec.Raw) -> bool:
+    return raw is not ABSENT and len(memoryview(raw)) > len("[ ]")
+
+
 def _prepares_only(found: _Body) -> bool:
     """Whether nothing is to be generated yet: Codex opens its sockets so."""
-    if found.generate is _NONE and found.prompt_cache_options is _NONE:
+    if found.generate is ABSENT and found.prompt_cache_options is ABSENT:
         return False
     options = _CACHE_OPTIONS.read(found.prompt_cache_options)
     return any_value(found.generate) is False or (options is not None and options.prewarm)
@@ -283,9 +286,10 @@ def _system_texts(api: ApiFormat, found: _Body) -> list[str]:
 
 def _session(found: _Body) -> str | None:
     """Give the session id of `metadata.user_id`: JSON, then the legacy form; else that of Codex' `client_metadata`."""
-    user_id = (_METADATA.read(found.metadata) or _Metadata()).user_id
+    told = None if found.metadata is ABSENT else _METADATA.read(found.metadata)
+    user_id = "" if told is None else told.user_id
     if not user_id:
-        known = _CLIENT_METADATA.read(found.client_metadata)
+        known = None if found.client_metadata is ABSENT else _CLIENT_METADATA.read(found.client_metadata)
         return (known.session_id or None) if known else None
     claims: Any = any_value(user_id.encode())
     if isinstance(claims, dict) and "session_id" in claims:

@@ -12,9 +12,7 @@ import msgspec
 
 from aigateway.wire.answers import MOST_ROWS, Answer, count, error_in, member, members
 from aigateway.wire.facts import AnswerError, Executor, Thought, TokenUsage, ToolCall
-from aigateway.wire.lenient import Reader, any_value
-
-_NONE = msgspec.Raw()
+from aigateway.wire.lenient import ABSENT, Reader, any_value
 
 
 class _Text(msgspec.Struct):
@@ -29,17 +27,17 @@ class _Item(msgspec.Struct):
     id: str | None = None
     call_id: str | None = None
     name: str | None = None
-    arguments: msgspec.Raw = _NONE
-    input: msgspec.Raw = _NONE
-    action: msgspec.Raw = _NONE
-    operation: msgspec.Raw = _NONE
-    queries: msgspec.Raw = _NONE
-    code: msgspec.Raw = _NONE
+    arguments: msgspec.Raw = ABSENT
+    input: msgspec.Raw = ABSENT
+    action: msgspec.Raw = ABSENT
+    operation: msgspec.Raw = ABSENT
+    queries: msgspec.Raw = ABSENT
+    code: msgspec.Raw = ABSENT
     execution: str | None = None
-    environment: msgspec.Raw = _NONE
+    environment: msgspec.Raw = ABSENT
     phase: str | None = None
     summary: list[_Text] | None = None
-    content: msgspec.Raw = _NONE
+    content: msgspec.Raw = ABSENT
 
 
 class _Response(msgspec.Struct):
@@ -48,16 +46,16 @@ class _Response(msgspec.Struct):
     model: str | None = None
     status: str | None = None
     service_tier: str | None = None
-    usage: msgspec.Raw = _NONE
+    usage: msgspec.Raw = ABSENT
     output: list[msgspec.Raw] | None = None
-    error: msgspec.Raw = _NONE
-    incomplete_details: msgspec.Raw = _NONE
+    error: msgspec.Raw = ABSENT
+    incomplete_details: msgspec.Raw = ABSENT
 
 
 class _Event(msgspec.Struct):
     type: str = ""
     response: _Response | None = None
-    item: msgspec.Raw = _NONE
+    item: msgspec.Raw = ABSENT
     output_index: int = 0
     summary_index: int = 0
     content_index: int = 0

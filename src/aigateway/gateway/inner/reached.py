@@ -34,7 +34,7 @@ class Reached:
     @property
     def streams(self) -> bool:
         """Whether it is a stream of events."""
-        return is_event_stream(self.answer)
+        return is_event_stream(header(self.answer, b"content-type"))
 
     @property
     def tellable(self) -> bool:

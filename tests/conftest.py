@@ -24,10 +24,15 @@ LONGEST = (
     "faults/test_kill_9.py",
     "browser/test_accessibility.py",
     "conformance/test_setup_page.py",
+    "faults/test_store_outage.py",
     "browser/test_reading.py",
     "browser/test_dashboard.py",
     "browser/test_hostile_pages.py",
+    "api/test_matrix.py",
+    "store/test_migrations.py",
     "api/test_schemathesis.py",
+    "faults/test_kill_9_workers.py",
+    "web/test_hostile_text.py",
     "audit/test_verification.py",
 )
 """A file is one process's from its first test to its last, so a long one at the end would leave the others idle."""

@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
+# Where it is set, as in images of containers, every process would compile anew all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 STAMP := $(VENV)/.synced
 
 .PHONY: help run test check bench load soak format lock screenshots clean

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from pathlib import Path
 
 import pytest
@@ -23,13 +24,29 @@ LONGEST = (
     "faults/test_kill_9.py",
     "browser/test_accessibility.py",
     "conformance/test_setup_page.py",
+    "faults/test_store_outage.py",
     "browser/test_reading.py",
     "browser/test_dashboard.py",
     "browser/test_hostile_pages.py",
+    "api/test_matrix.py",
+    "store/test_migrations.py",
     "api/test_schemathesis.py",
+    "faults/test_kill_9_workers.py",
+    "web/test_hostile_text.py",
     "audit/test_verification.py",
 )
 """A file is one process's from its first test to its last, so a long one at the end would leave the others idle."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Keep the collector of garbage from what is there before the first test: it would look at it again and again."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items):

@@ -6,6 +6,7 @@ import httpx2
 import pytest
 
 from aigateway.api.app import create_api
+from aigateway.api.services import Services
 from aigateway.providers.status import BreakerStatus, KeyStatus, Probe, ProbedTooSoon, ProviderStatus
 from tests.support import people
 
@@ -36,13 +37,7 @@ async def probe(name):
 @pytest.fixture
 async def client(world):
     """A program that talks to the API, and is not signed in."""
-    api = create_api(
-        accounts=world.accounts,
-        authenticator=world.authenticator,
-        store=world.store,
-        statuses=lambda: STATUSES,
-        probe=probe,
-    )
-    transport = httpx2.ASGITransport(api, client=("192.0.2.1", 1234))
+    services = Services(accounts=world.accounts, store=world.store, statuses=lambda: STATUSES, probe=probe)
+    transport = httpx2.ASGITransport(create_api(services, world.authenticator), client=("192.0.2.1", 1234))
     async with httpx2.AsyncClient(transport=transport, base_url="http://gateway.test") as opened:
         yield opened

@@ -17,9 +17,9 @@ SAFE_KEY = "Coder-Session-Token"
 
 
 @pytest.fixture
-def routes(world):
+def routes():
     """Every method and path there is, with its parameters filled in."""
-    found = {(verb, re.sub(r"\{\w+\}", "me", path)) for verb, path in registered(world)}
+    found = {(verb, re.sub(r"\{\w+\}", "me", path)) for verb, path in registered()}
     assert len(found) > 15
     return found
 

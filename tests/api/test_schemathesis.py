@@ -19,7 +19,8 @@ from schemathesis.specs.openapi.checks import (  # noqa: E402
     status_code_conformance,
 )
 
-from aigateway.api.app import create_api, create_routes  # noqa: E402
+from aigateway.api.app import ROUTES, create_api  # noqa: E402
+from aigateway.api.services import Services  # noqa: E402
 from aigateway.store.ingest import apply  # noqa: E402
 from tests.api.test_sessions import asked  # noqa: E402
 from tests.support import people  # noqa: E402
@@ -48,9 +49,9 @@ async def served(stack, url, role):
     world = await stack.enter_async_context(people.world(url))
     ann = await world.user("ann", *([] if role == "member" else [role]))
     await world.store.write(apply, [*asked(1, 1, ann, "hello", calls="c"), *asked(2, 2, ann, answers="c")])
-    parts = {"accounts": world.accounts, "store": world.store, "statuses": list}
-    document = json.loads(json.dumps(create_routes(**parts).openapi()))
-    transport = httpx2.ASGITransport(create_api(authenticator=world.authenticator, **parts))
+    document = json.loads(json.dumps(ROUTES.openapi()))
+    services = Services(accounts=world.accounts, store=world.store, statuses=list)
+    transport = httpx2.ASGITransport(create_api(services, world.authenticator))
     client = await stack.enter_async_context(httpx2.AsyncClient(transport=transport, base_url="http://gateway.test"))
 
     async def send(request):

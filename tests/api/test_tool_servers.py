@@ -10,6 +10,7 @@ import pytest
 
 from aigateway.accounts.errors import Missing
 from aigateway.api.app import create_api
+from aigateway.api.services import Services
 from aigateway.tools.choosing import LeftOut
 from aigateway.tools.linked import Account
 from aigateway.tools.status import ServerStatus
@@ -49,14 +50,8 @@ class Tools:
 
 @pytest.fixture
 async def client(world):
-    api = create_api(
-        accounts=world.accounts,
-        authenticator=world.authenticator,
-        store=world.store,
-        statuses=list,
-        tools=Tools(Accounts()),
-    )
-    transport = httpx2.ASGITransport(api, client=("192.0.2.1", 1234))
+    services = Services(accounts=world.accounts, store=world.store, statuses=list, tools=Tools(Accounts()))
+    transport = httpx2.ASGITransport(create_api(services, world.authenticator), client=("192.0.2.1", 1234))
     async with httpx2.AsyncClient(transport=transport, base_url="http://gateway.test") as opened:
         yield opened
 
@@ -125,7 +120,8 @@ async def test_an_account_is_unlinked(world, client):
 
 
 async def test_without_servers_there_is_nothing(world):
-    api = create_api(accounts=world.accounts, authenticator=world.authenticator, store=world.store, statuses=list)
+    services = Services(accounts=world.accounts, store=world.store, statuses=list)
+    api = create_api(services, world.authenticator)
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(api), base_url="http://gateway.test") as client:
         mine = await headers(world, "owner")
         assert (await client.get(ACCOUNTS, headers=mine)).json() == {"providers": [], "links": []}

@@ -13,7 +13,6 @@ def settled():
     before, turn = gc.get_threshold(), sys.getswitchinterval()
     interpreter.settle()
     yield before, turn
-    gc.unfreeze()
     gc.set_threshold(*before)
     sys.setswitchinterval(turn)
 

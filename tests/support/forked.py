@@ -19,7 +19,14 @@ from types import ModuleType
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(
-    ["aigateway.cli.server", "aigateway.app.serve", "aigateway.api.app", "aigateway.web.app", "alembic.command"]
+    [
+        "aigateway.cli.server",
+        "aigateway.app.serve",
+        "aigateway.api.app",
+        "aigateway.web.app",
+        "alembic.command",
+        "tests.support.frozen",
+    ]
 )
 
 

@@ -8,6 +8,7 @@ import hmac
 import json
 import secrets
 import time
+from functools import cache
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -25,7 +26,7 @@ class OpenIdProvider:
 
     def __init__(self) -> None:
         self.url = ""
-        self.key = RSAKey.generate_key(2048, {"kid": "first"})
+        self.key = _first_key()
         self.published = [self.key]
         self.published_as: str | None = "RS256"
         self.claims: dict[str, Any] = {}
@@ -166,3 +167,9 @@ class OpenIdProvider:
 
 def _encoded(part: dict[str, Any]) -> str:
     return base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=")
+
+
+@cache
+def _first_key() -> RSAKey:
+    """The same for every provider, for primes are slow to find."""
+    return RSAKey.generate_key(2048, {"kid": "first"})

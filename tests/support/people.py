@@ -5,7 +5,11 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from unittest.mock import patch
 
+from argon2 import PasswordHasher
+
+from aigateway.accounts import passwords
 from aigateway.accounts.actor import Actor
 from aigateway.accounts.authenticate import Authenticator
 from aigateway.accounts.keys import issue
@@ -25,6 +29,10 @@ class Limits:
 
 
 LIMITS = Limits()
+
+_QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+_NOBODYS = _QUICK.hash("nobody")
+"""A real hash costs a quarter of a second of a core; `accounts/test_passwords.py` makes some."""
 
 
 @dataclass
@@ -81,12 +89,13 @@ class World:
 
 @asynccontextmanager
 async def world(url: str):
-    """A new world in a database."""
+    """A new world in a database, in which passwords cost nothing."""
     store = await Store.open(url)
     clock = Clock()
     authenticator = Authenticator(store, clock=clock.now, monotonic=clock.monotonic)
     try:
-        yield World(store, authenticator, Accounts(store, authenticator, LIMITS, clock=clock.now), clock)
+        with patch.multiple(passwords, _HASHER=_QUICK, NOBODYS_HASH=_NOBODYS):
+            yield World(store, authenticator, Accounts(store, authenticator, LIMITS, clock=clock.now), clock)
     finally:
         await authenticator.close()
         await store.close()

@@ -12,7 +12,7 @@ from aigateway.accounts.actor import Actor
 _UUID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 
 
-def _actor(request: Request) -> Actor:
+async def _actor(request: Request) -> Actor:  # The framework runs what is not async in a thread.
     """Who asks. The guard has put it there, or a public route must not ask for it."""
     actor = request.state.actor
     if not isinstance(actor, Actor):

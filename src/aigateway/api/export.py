@@ -17,13 +17,12 @@ from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
 from aigateway.accounts.actor import Actor
-from aigateway.accounts.people import People
 from aigateway.api import documents, session_shapes, shapes
 from aigateway.api.asking import Search, SignedIn
 from aigateway.api.csv_rows import INTERCEPTION, SESSION, Columns, cell
 from aigateway.api.meaning import SESSIONS, meant
+from aigateway.api.services import Serving
 from aigateway.store import interceptions, sessions
-from aigateway.store.engine import Store
 from aigateway.store.search.matching import MOST_EXPORTED
 from aigateway.telemetry.logging import get_logger
 
@@ -48,38 +47,41 @@ Shaped = list[dict[str, Any]]
 Pages = AsyncIterator[Shaped]
 
 
-def router(store: Store, people: People) -> APIRouter:
-    """The routes, without the prefix. They come before those that take an id at the same place."""
-    routes = APIRouter()
+routes = APIRouter()
+"""They come before those that take an id at the same place."""
 
-    @routes.get("/interceptions/export", summary="Export requests", tags=["Interceptions"], responses=documents.EXPORT)
-    async def export_interceptions(actor: SignedIn, q: Search = "", chosen: _Format = Format.CSV) -> StreamingResponse:
-        """All requests that `q` selects, newest first. In CSV, cells that a spreadsheet would run begin with `'`."""
-        wanted = replace(await meant(q, actor, people), most_with_texts=MOST_EXPORTED)
 
-        async def read(after: interceptions.Cursor | None) -> tuple[Shaped, interceptions.Cursor | None]:
-            found = await store.read(interceptions.below, wanted, after=after, limit=_READ_AT_ONCE)
-            rows = found.interceptions
-            shaped = [shapes.interception(row, found) for row in rows]
-            return shaped, (rows[-1]["started_at"], rows[-1]["id"]) if rows else None
+@routes.get("/interceptions/export", summary="Export requests", tags=["Interceptions"], responses=documents.EXPORT)
+async def export_interceptions(
+    services: Serving, actor: SignedIn, q: Search = "", chosen: _Format = Format.CSV
+) -> StreamingResponse:
+    """All requests that `q` selects, newest first. In CSV, cells that a spreadsheet would run begin with `'`."""
+    wanted = replace(await meant(q, actor, services.accounts.people), most_with_texts=MOST_EXPORTED)
 
-        gaps = {} if await store.read(wanted.is_answered_in_full) else _GAPS
-        return await _stream("interceptions", chosen, read, INTERCEPTION, actor, gaps)
+    async def read(after: interceptions.Cursor | None) -> tuple[Shaped, interceptions.Cursor | None]:
+        found = await services.store.read(interceptions.below, wanted, after=after, limit=_READ_AT_ONCE)
+        rows = found.interceptions
+        shaped = [shapes.interception(row, found) for row in rows]
+        return shaped, (rows[-1]["started_at"], rows[-1]["id"]) if rows else None
 
-    @routes.get("/sessions/export", summary="Export sessions", tags=["Sessions"], responses=documents.EXPORT)
-    async def export_sessions(actor: SignedIn, q: Search = "", chosen: _Format = Format.CSV) -> StreamingResponse:
-        """All sessions that `q` selects, newest first. In CSV, cells that a spreadsheet would run begin with `'`."""
-        wanted = replace(await meant(q, actor, people, SESSIONS), most_with_texts=MOST_EXPORTED)
+    gaps = {} if await services.store.read(wanted.is_answered_in_full) else _GAPS
+    return await _stream("interceptions", chosen, read, INTERCEPTION, actor, gaps)
 
-        async def read(after: sessions.Place | None) -> tuple[Shaped, sessions.Place | None]:
-            found = await store.read(sessions.below, wanted, after=after, limit=_READ_AT_ONCE)
-            shaped = [session_shapes.session(one) for one in found]
-            return shaped, (found[-1].started_at, found[-1].id, found[-1].initiator_id) if found else None
 
-        gaps = {} if await store.read(wanted.is_answered_in_full) else _GAPS
-        return await _stream("sessions", chosen, read, SESSION, actor, gaps)
+@routes.get("/sessions/export", summary="Export sessions", tags=["Sessions"], responses=documents.EXPORT)
+async def export_sessions(
+    services: Serving, actor: SignedIn, q: Search = "", chosen: _Format = Format.CSV
+) -> StreamingResponse:
+    """All sessions that `q` selects, newest first. In CSV, cells that a spreadsheet would run begin with `'`."""
+    wanted = replace(await meant(q, actor, services.accounts.people, SESSIONS), most_with_texts=MOST_EXPORTED)
 
-    return routes
+    async def read(after: sessions.Place | None) -> tuple[Shaped, sessions.Place | None]:
+        found = await services.store.read(sessions.below, wanted, after=after, limit=_READ_AT_ONCE)
+        shaped = [session_shapes.session(one) for one in found]
+        return shaped, (found[-1].started_at, found[-1].id, found[-1].initiator_id) if found else None
+
+    gaps = {} if await services.store.read(wanted.is_answered_in_full) else _GAPS
+    return await _stream("sessions", chosen, read, SESSION, actor, gaps)
 
 
 async def _stream(

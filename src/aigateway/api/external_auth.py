@@ -12,6 +12,7 @@ from fastapi import APIRouter, Response
 
 from aigateway.accounts.errors import Missing
 from aigateway.api.asking import SignedIn
+from aigateway.api.services import Serving
 from aigateway.store.times import rfc3339
 from aigateway.tools.linked import Account, LinkedAccounts
 from aigateway.tools.service import ToolService
@@ -19,37 +20,39 @@ from aigateway.tools.service import ToolService
 _NEVER = datetime(1, 1, 1, tzinfo=UTC)
 
 
-def router(tools: ToolService) -> APIRouter:
-    """The routes."""
-    routes = APIRouter(prefix="/api/v2/external-auth")
+routes = APIRouter(prefix="/api/v2/external-auth")
 
-    @routes.get("")
-    async def list_accounts(actor: SignedIn) -> dict[str, Any]:
-        accounts = tools.accounts
-        if accounts is None:
-            return {"providers": [], "links": []}
-        linked = await accounts.of(actor.user_id)
-        return {
-            "providers": [_provider(accounts, name) for name in accounts.names],
-            "links": [link(account) for account in linked.values()],
-        }
 
-    @routes.get("/{name}")
-    async def show_account(actor: SignedIn, name: str) -> dict[str, Any]:
-        accounts = _accounts(tools, name)
-        account = (await accounts.of(actor.user_id)).get(name)
-        return {
-            "authenticated": account is not None and not account.problem,
-            "device": False,
-            "display_name": name,
-            "link": link(account) if account else None,
-        }
+@routes.get("")
+async def list_accounts(services: Serving, actor: SignedIn) -> dict[str, Any]:
+    """The services at which people have accounts, and which of yours are linked."""
+    accounts = services.tools.accounts
+    if accounts is None:
+        return {"providers": [], "links": []}
+    linked = await accounts.of(actor.user_id)
+    return {
+        "providers": [_provider(accounts, name) for name in accounts.names],
+        "links": [link(account) for account in linked.values()],
+    }
 
-    @routes.delete("/{name}", status_code=204, response_class=Response)
-    async def unlink_account(actor: SignedIn, name: str) -> None:
-        await _accounts(tools, name).unlink(actor, name)
 
-    return routes
+@routes.get("/{name}")
+async def show_account(services: Serving, actor: SignedIn, name: str) -> dict[str, Any]:
+    """How your account at a service does."""
+    accounts = _accounts(services.tools, name)
+    account = (await accounts.of(actor.user_id)).get(name)
+    return {
+        "authenticated": account is not None and not account.problem,
+        "device": False,
+        "display_name": name,
+        "link": link(account) if account else None,
+    }
+
+
+@routes.delete("/{name}", status_code=204, response_class=Response)
+async def unlink_account(services: Serving, actor: SignedIn, name: str) -> None:
+    """Forget your account at a service."""
+    await _accounts(services.tools, name).unlink(actor, name)
 
 
 def link(account: Account) -> dict[str, Any]:

@@ -8,27 +8,24 @@ from aigateway.api import documents, search
 from aigateway.api.answers import answer
 from aigateway.api.asking import Limit, Offset, Search, SignedIn
 from aigateway.api.meaning import visible_to
+from aigateway.api.services import Serving
 from aigateway.store import facets
-from aigateway.store.engine import Store
 from aigateway.store.facets import Facet
 
 _PATHS = {"/models": Facet.MODEL, "/clients": Facet.CLIENT, "/providers": Facet.PROVIDER}
 
 
-def router(store: Store) -> APIRouter:
-    """The routes, without the prefix."""
-    routes = APIRouter(tags=["What there is to search for"])
-    for path, facet in _PATHS.items():
-        _add(routes, store, path, facet)
-    return routes
+routes = APIRouter(tags=["What there is to search for"])
 
 
-def _add(routes: APIRouter, store: Store, path: str, facet: Facet) -> None:
+def _add(path: str, facet: Facet) -> None:
     key = facet.value
 
-    async def list_values(actor: SignedIn, q: Search = "", limit: Limit = 100, offset: Offset = 0) -> Response:
+    async def list_values(
+        services: Serving, actor: SignedIn, q: Search = "", limit: Limit = 100, offset: Offset = 0
+    ) -> Response:
         prefix = search.parse(q, keys={key}, default=key).get(key, "")
-        found = await store.read(
+        found = await services.store.read(
             facets.values, facet, visible_to=visible_to(actor), prefix=prefix, offset=offset, limit=limit
         )
         return answer(found)
@@ -41,3 +38,7 @@ def _add(routes: APIRouter, store: Store, path: str, facet: Facet) -> None:
         operation_id=f"list_{path[1:]}",
         responses=documents.of(documents.Names),
     )
+
+
+for _path, _facet in _PATHS.items():
+    _add(_path, _facet)

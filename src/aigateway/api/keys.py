@@ -8,9 +8,9 @@ from typing import Any
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
-from aigateway.accounts.service import Accounts
 from aigateway.api import shapes
 from aigateway.api.asking import SignedIn, Text
+from aigateway.api.services import Serving
 
 
 class WantedToken(BaseModel):
@@ -22,29 +22,32 @@ class WantedToken(BaseModel):
     scope: Text = "all"
 
 
-def router(accounts: Accounts) -> APIRouter:
-    """The routes."""
-    routes = APIRouter(prefix="/api/v2/users/{user}/keys")
-    keys = accounts.keys
+routes = APIRouter(prefix="/api/v2/users/{user}/keys")
 
-    @routes.post("", status_code=201)
-    async def create_session(actor: SignedIn, user: str) -> dict[str, str]:
-        return {"key": await keys.create_session(actor, user)}
 
-    @routes.post("/tokens", status_code=201)
-    async def create_token(actor: SignedIn, user: str, body: WantedToken) -> dict[str, str]:
-        lifetime = timedelta(microseconds=body.lifetime // 1000) if body.lifetime else None
-        return {"key": await keys.create_token(actor, user, body.token_name, lifetime)}
+@routes.post("", status_code=201)
+async def create_session(services: Serving, actor: SignedIn, user: str) -> dict[str, str]:
+    """Make a key as signing in does, for as long as a session lasts."""
+    return {"key": await services.accounts.keys.create_session(actor, user)}
 
-    @routes.get("/tokens")
-    async def list_tokens(
-        actor: SignedIn, user: str, *, include_expired: bool = False, include_all: bool = False
-    ) -> list[dict[str, Any]]:
-        found = await keys.tokens(actor, user, include_expired=include_expired, include_all=include_all)
-        return [shapes.token(key, username) for key, username in found]
 
-    @routes.delete("/{key}", status_code=204, response_class=Response)
-    async def remove_key(actor: SignedIn, user: str, key: str) -> None:
-        await keys.remove(actor, user, key)
+@routes.post("/tokens", status_code=201)
+async def create_token(services: Serving, actor: SignedIn, user: str, body: WantedToken) -> dict[str, str]:
+    """Make a token. It is shown here, and never again."""
+    lifetime = timedelta(microseconds=body.lifetime // 1000) if body.lifetime else None
+    return {"key": await services.accounts.keys.create_token(actor, user, body.token_name, lifetime)}
 
-    return routes
+
+@routes.get("/tokens")
+async def list_tokens(
+    services: Serving, actor: SignedIn, user: str, *, include_expired: bool = False, include_all: bool = False
+) -> list[dict[str, Any]]:
+    """The tokens of a user, expired ones if asked for; with `include_all` everybody's, for an owner."""
+    found = await services.accounts.keys.tokens(actor, user, include_expired=include_expired, include_all=include_all)
+    return [shapes.token(key, username) for key, username in found]
+
+
+@routes.delete("/{key}", status_code=204, response_class=Response)
+async def remove_key(services: Serving, actor: SignedIn, user: str, key: str) -> None:
+    """End a token or a session, by the part of it before the hyphen."""
+    await services.accounts.keys.remove(actor, user, key)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 def control_plane(settings: Settings, effective: Effective, services: Services) -> Asgi:
     """Both as one application. Their frameworks are imported here, for half a second that the data plane can spare."""
     from aigateway.api.app import create_api  # noqa: PLC0415 - slow to import
+    from aigateway.api.services import Services as Served  # noqa: PLC0415 - knows the framework
     from aigateway.app.attention import notices  # noqa: PLC0415 - knows pages
     from aigateway.web.app import create_web  # noqa: PLC0415 - slow to import
     from aigateway.web.site import Site  # noqa: PLC0415 - knows pages
@@ -28,15 +29,15 @@ def control_plane(settings: Settings, effective: Effective, services: Services) 
         settings.tokens,
         passwords_of_owners_only=settings.disable_password_auth,
     )
-    api: Asgi = create_api(
+    served = Served(
         accounts=accounts,
-        authenticator=services.authenticator,
         store=services.store,
         statuses=services.provider_states.statuses,
         probe=services.prober.probe,
         oidc_text=settings.oidc.sign_in_text if settings.oidc else None,
         tools=services.tools,
     )
+    api: Asgi = create_api(served, services.authenticator)
     site = Site(
         accounts=accounts,
         authenticator=services.authenticator,

@@ -163,9 +163,13 @@ class Cycle:
         """See `Client`."""
         if self.disconnected:
             return True
-        if piece and self._owes(len(piece)):
+        size = len(piece)
+        if self._chunked and self._head is None and 0 < size <= _LARGE:
+            # Nearly every piece of a stream.
+            self._connection.transport.write(b"%x\r\n%b\r\n" % (size, piece))
+        elif piece and self._owes(size):
             if self._chunked:
-                self._put((b"%x\r\n" % len(piece), piece, b"\r\n"))
+                self._put((b"%x\r\n" % size, piece, b"\r\n"))
             else:
                 self._put((piece,))
         return not self._connection.flow.write_paused

@@ -112,10 +112,12 @@ class Relay:
         if self._idle is not None:
             self._idle.touch()
         due = self._witness.piece(piece)
-        if due is None or (due.done() and not due.cancelled() and due.exception() is None):
+        if due is not None and not (due.done() and not due.cancelled() and due.exception() is None):
+            self._due, self._held = due, piece
+            return False
+        if self._outgoing is not None:
             return self._hand_on(piece)
-        self._due, self._held = due, piece
-        return False
+        return self._client.write(piece)
 
     def _hand_on(self, piece: bytes) -> bool:
         if self._outgoing is not None:

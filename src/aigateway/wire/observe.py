@@ -56,6 +56,7 @@ class _StreamObserver:
     def __init__(self, answer: Answer) -> None:
         self._answer = answer
         self._splitter = SseSplitter()
+        self._between_events = False
 
     @property
     def complete(self) -> bool:
@@ -67,7 +68,7 @@ class _StreamObserver:
 
     def feed(self, data: bytes, /) -> None:
         # Most events only bring text. Telling so costs a tenth of reading them.
-        if not self._splitter.between_events or not data.endswith(_BLANK):
+        if not self._between_events or not data.endswith(_BLANK):
             self._read(data)
         elif not self._answer.only_text(data):
             # Each in its turn: whether a delta is of a text, the events before it say.
@@ -87,6 +88,7 @@ class _StreamObserver:
     def _read(self, data: bytes) -> None:
         for name, event in self._splitter.feed(data):
             self._take(name, event)
+        self._between_events = self._splitter.between_events
 
     def _take(self, name: bytes, event: bytes) -> None:
         try:

@@ -38,7 +38,6 @@ from aigateway.store.bulk import Insert
 from aigateway.store.engine import Store
 from aigateway.store.facets import Facet
 from aigateway.store.interceptions import InterceptionFilter
-from aigateway.store.migrations.versions.r0004_sessions import FILL
 from aigateway.store.search import index
 from aigateway.store.search.words import Phrase
 from aigateway.store.session_detail import ThreadRange, detail
@@ -56,6 +55,8 @@ TIMES = 9
 VOCABULARY = [f"{'bcdfghjklmnprstvw'[n % 17]}{'aeiou'[n % 5]}{n:x}" for n in range(20_000)]
 OFTEN = list(accumulate(1 / (rank + 5) for rank in range(len(VOCABULARY))))
 """How often each word is used, summed up: by Zipf's law."""
+_SESSION = "session_id, initiator_id"
+_USE = f"{_SESSION}, provider, provider_name, model, client"
 Rows = dict[Table, list[dict[str, Any]]]
 
 
@@ -129,10 +130,11 @@ def fill(connection: Connection, requests: int) -> None:
     print(", indexes")
     for one in indexes:
         one.create(connection)
-    for table in ("aibridge_sessions", "aibridge_session_uses"):
+    for table, key in (("aibridge_sessions", _SESSION), ("aibridge_session_uses", _USE)):
+        columns = f"{key}, started_at, last_started_at"
+        rows = f"SELECT {key}, min(started_at), max(started_at) FROM aibridge_interceptions GROUP BY {key}"
         connection.execute(text(f"DELETE FROM {table}"))
-    for statement in FILL:
-        connection.execute(text(statement))
+        connection.execute(text(f"INSERT INTO {table} ({columns}) {rows}"))
     connection.execute(insert(t.search_tasks).values(name="backfill"))
     analyze(connection)
 

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from aigateway.store import users
 from aigateway.store.ingest import apply
 from aigateway.store.search import index
 from tests.api.test_sessions import asked
@@ -63,6 +64,41 @@ FOUND = [
 async def test_texts_are_found_together_with_everything_else(client, told, where):
     for q, for_boss in FOUND:
         assert await ids(client, told["boss"], where, q) == for_boss, q
+
+
+SNIPPETS = [
+    ("text:compile", 1, "prompt", "mend get_user, it does not [compile]"),
+    ('text:"not compile" text:mend', 1, "prompt", "[mend] get_user, it does [not compile]"),
+    ("text:天気", 2, "prompt", "compile 東京都の[天気]"),
+    ("text:shell model:b", 2, "tool", "[shell] {}"),
+    ("text:hm model:b", 2, "thought", "[hm]"),
+]
+
+
+@pytest.mark.parametrize(("q", "number", "where", "shown"), SNIPPETS)
+async def test_what_was_found_is_shown_with_the_text_around_it(client, told, q, number, where, shown):
+    for path, key in (("/interceptions", "results"), ("/sessions", "sessions")):
+        answer = await client.get(BASE + path, params={"q": q}, headers=told["ann"])
+        [snippet] = [one["snippet"] for one in answer.json()[key] if one["snippet"]["interception_id"] == uid(number)]
+        assert snippet["in"] == where
+        assert "".join(f"[{part['text']}]" if part["found"] else part["text"] for part in snippet["parts"]) == shown
+
+
+async def test_a_session_shows_the_newest_request_that_is_meant(client, told, world):
+    ann = (await client.get("/api/v2/users/me", headers=told["ann"])).json()["id"]
+    user = await world.store.read(users.by_id, ann)
+    await world.store.write(apply, asked(4, 4, user, "compile again", session="s1", model="b"))
+    await catch_up(world.store)
+    for q, number in (("text:compile session_id:s1", 4), ("text:compile session_id:s1 model:a", 1)):
+        answer = await client.get(f"{BASE}/sessions", params={"q": q}, headers=told["ann"])
+        [session] = answer.json()["sessions"]
+        assert session["snippet"]["interception_id"] == uid(number)
+
+
+async def test_lists_without_texts_have_no_snippets(client, told):
+    for path in ("/interceptions", "/sessions"):
+        answer = await client.get(BASE + path, headers=told["boss"])
+        assert "snippet" not in answer.text
 
 
 @pytest.mark.parametrize("where", WHERE)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, func, select
 
-from aigateway.store import purge
+from aigateway.store import purge, session_sums
 from aigateway.store.engine import Store
 from aigateway.store.ingest import apply
 from aigateway.store.records import InterceptionEnd, InterceptionStart
@@ -42,9 +42,17 @@ def known(connection: Connection):
     return (of(sessions, KEY), of(session_uses, USE)), (said(KEY), said(USE))
 
 
+def sums_of(connection: Connection, keys):
+    """What the sums say, as far as there are any, and what the interceptions say."""
+    return session_sums.sums(connection, keys), session_sums._read(connection, keys)
+
+
 async def check(store):
     kept, told = await store.read(known)
     assert kept == told
+    summed, read = await store.read(sums_of, [tuple(row[:2]) for row in kept[0]])
+    assert summed == read
+    await store.write(session_sums.advance, NEW_YEAR + timedelta(days=1), 2)
     return [tuple(row[:2]) for row in kept[0]]
 
 

@@ -15,6 +15,7 @@ from aigateway.accounts.new_user import NewUser
 from aigateway.store import users
 from aigateway.store.ingest import apply
 from aigateway.web.signin import local
+from tests.store.search.test_index import catch_up
 from tests.web.conftest import interception, uid
 
 CORPUS = [
@@ -141,6 +142,17 @@ async def test_everything_at_once_is_text_on_every_page(browser, world, boss):
         answer = await browser.get(path)
         assert answer.status_code == 200, path
         assert_obeys_nothing(answer.text, *CORPUS)
+
+
+@pytest.mark.parametrize("text", CORPUS, ids=range(len(CORPUS)))
+async def test_what_a_search_shows_of_a_text_is_text(browser, world, boss, text):
+    await browser.be(boss)
+    await world.store.write(apply, interception(1, boss, world.clock, text=f"{text} needle {text}"))
+    await catch_up(world.store)
+    for path in ("/ai-gateway/sessions?range=all&q=text:needle", "/ai-gateway/interceptions?q=text:needle"):
+        page = (await browser.get(path)).text
+        assert page.count("<mark>needle</mark>") == 1
+        assert_obeys_nothing(page, text)
 
 
 @pytest.mark.parametrize("text", [text for text in CORPUS if len(text) < 1000])

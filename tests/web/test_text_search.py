@@ -31,6 +31,16 @@ async def test_what_was_asked_is_found_and_stays_in_the_url(browser, world, boss
 
 
 @pytest.mark.parametrize("path", LISTS)
+async def test_what_was_found_is_marked(browser, world, boss, path):
+    await world.store.write(apply, interception(1, boss, world.clock, text="mend <b>get_user</b>"))
+    await catch_up(world.store)
+    await browser.be(boss)
+    shown = "<bdi>mend &lt;b&gt;<mark>get_user</mark>&lt;/b&gt;</bdi>"
+    assert shown in (await browser.get(path, params={"q": "text:get_user"})).text
+    assert "<mark>" not in (await browser.get(path, params={"q": "model:sim"})).text
+
+
+@pytest.mark.parametrize("path", LISTS)
 async def test_what_cannot_be_looked_for_is_said(browser, boss, path):
     await browser.be(boss)
     answer = await browser.get(path, params={"q": 'text:"?!"'})

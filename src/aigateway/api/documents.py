@@ -128,6 +128,21 @@ class ModelThought(_Observed):
     content: str
 
 
+class SnippetPart(_Answer):
+    """A piece of a text."""
+
+    text: str
+    found: bool = Field(description="Whether it is what was looked for.")
+
+
+class Snippet(_Answer):
+    """What a search for texts found, and some of the text around it; blanks and line breaks are one blank each."""
+
+    interception_id: str = Field(description="In which request; of a session, the newest that the search selects.")
+    where: str = Field(alias="in", description="`prompt`, `thought` or `tool`.")
+    parts: list[SnippetPart]
+
+
 class Interception(_Answer):
     """A request and what came of it."""
 
@@ -165,11 +180,17 @@ class WholeInterception(Interception):
     model_thoughts: list[ModelThought]
 
 
+class FoundInterception(Interception):
+    """A request in a list."""
+
+    snippet: Snippet | None = Field(None, description="Only in a search for texts.")
+
+
 class InterceptionList(_Answer):
     """A page of requests."""
 
     count: int = Field(description="How many the search selects in all.")
-    results: list[Interception]
+    results: list[FoundInterception]
     incomplete: str | None = Field(None, description="Only while a search for text does not find all texts yet: why.")
 
 
@@ -194,6 +215,7 @@ class Session(_AnySession):
     threads: int = Field(description="How many, side requests left out.")
     token_usage_summary: Tokens
     last_prompt: str | None = Field(None, description="The newest prompt, cut after 1,000 characters.")
+    snippet: Snippet | None = Field(None, description="Only in a search for texts.")
 
 
 class SessionList(_Answer):

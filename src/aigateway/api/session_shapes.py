@@ -9,10 +9,11 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
-from aigateway.api.shapes import incomplete, initiator, tool_usage
+from aigateway.api.shapes import incomplete, initiator, snippet, tool_usage
 from aigateway.store.observed import Row
 from aigateway.store.session_detail import SessionDetail, Thread, numeric_sums
-from aigateway.store.session_summary import Session, TokenSum
+from aigateway.store.session_summary import Session
+from aigateway.store.session_sums import TokenSum
 from aigateway.store.sessions import SessionPage
 from aigateway.store.times import rfc3339
 
@@ -23,7 +24,8 @@ _HINT_LENGTH = 4
 
 def sessions(page: SessionPage) -> dict[str, Any]:
     """A page of sessions."""
-    return {"count": page.count, "sessions": [session(one) for one in page.sessions]} | incomplete(page.is_complete)
+    rows = [session(one) | snippet(page.snippets.get((one.id, one.initiator_id))) for one in page.sessions]
+    return {"count": page.count, "sessions": rows} | incomplete(page.is_complete)
 
 
 def session(shown: Session) -> dict[str, Any]:

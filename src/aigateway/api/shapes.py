@@ -9,6 +9,7 @@ from aigateway.accounts.roles import DISPLAY_NAMES, Role
 from aigateway.store.api_keys import ApiKey
 from aigateway.store.interceptions import InterceptionPage, Interceptions
 from aigateway.store.observed import Row
+from aigateway.store.search.snippets import Snippet
 from aigateway.store.times import rfc3339
 from aigateway.store.users import User
 
@@ -72,8 +73,16 @@ def token(key: ApiKey, username: str) -> dict[str, Any]:
 
 def interceptions(page: InterceptionPage) -> dict[str, Any]:
     """A page of interceptions."""
-    shown = {"count": page.count, "results": [interception(row, page) for row in page.interceptions]}
-    return shown | incomplete(page.is_complete)
+    results = [interception(row, page) | snippet(page.snippets.get(row["id"])) for row in page.interceptions]
+    return {"count": page.count, "results": results} | incomplete(page.is_complete)
+
+
+def snippet(found: Snippet | None) -> dict[str, Any]:
+    """What a row of a search for texts says of what was found; nothing in other lists."""
+    if found is None:
+        return {}
+    parts = [{"text": text, "found": is_found} for text, is_found in found.parts]
+    return {"snippet": {"interception_id": found.interception_id, "in": found.where, "parts": parts}}
 
 
 def incomplete(is_complete: bool) -> dict[str, Any]:  # noqa: FBT001  # it is what is shown

@@ -45,6 +45,11 @@ class _Batch:
     with_texts: set[str] = field(default_factory=set)
     """Interceptions of which texts have come."""
 
+    @property
+    def used_late(self) -> set[str]:
+        """Interceptions whose usage has come without a start or an end: they may have ended before."""
+        return {str(row[1]) for row in self.children[token_usages]} - self.starts.keys() - self.ends.keys()
+
 
 class _Known(NamedTuple):
     """What the table says of an interception."""
@@ -88,6 +93,7 @@ def apply(connection: Connection, records: Sequence[AnyRecord], replica: Chain =
     before = link(connection, started=_answering(batch.starts.values()), called=_called(connection, batch))
     _note_sessions(connection, batch, new, [str(row[0]) for row in ended])
     session_index.follow(connection, before)
+    session_index.note(connection, list(batch.used_late))
     activity_sums.forget(connection, _counting_anew(connection, batch, begun, known))
     batch.with_texts.difference_update(batch.ends, (start.interception_id for start in new))
     index.note(connection, ended=batch.ends, written=batch.with_texts)
@@ -140,9 +146,8 @@ def _counting_anew(
     """When that began whose figures may be others now, as the tables have it."""
     times = {str(row[_STARTED_AT]) for row in begun if row[0] in batch.ends}
     times.update(known[ident].started_at for ident in batch.ends if ident in known)
-    others = {str(row[1]) for row in batch.children[token_usages]} - batch.starts.keys() - batch.ends.keys()
     column = as_rows(connection, interceptions, ("started_at",))
-    times.update(row[0] for row in of_ids(connection, interceptions, column, others))
+    times.update(row[0] for row in of_ids(connection, interceptions, column, batch.used_late))
     return times
 
 

@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, func, literal, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, and_, literal, select, tuple_
 
+from aigateway.store.interception_count import count
 from aigateway.store.observed import Row, all_rows, observed
 from aigateway.store.planning import plan_for_values
 from aigateway.store.search import index
 from aigateway.store.search.matching import MOST, Looked
+from aigateway.store.search.snippets import Snippet, snippets
 from aigateway.store.search.words import Phrase
 from aigateway.store.tables import (
     FAILED,
@@ -60,11 +62,12 @@ class InterceptionFilter:
     most_with_texts: int = MOST
     """Of more that match `texts`, the newest ones are found."""
 
-    def conditions(self, *, by_session: bool = False) -> list[ColumnElement[bool]]:
+    def conditions(self, *, by_session: bool = False, found: bool = False) -> list[ColumnElement[bool]]:
         """The filter in SQL, and that an interception has ended.
 
         Args:
             by_session: whether their sessions are wanted; failures and texts have indexes that lead to few.
+            found: whether the interceptions are joined to the documents in which the texts were found.
         """
         column = interceptions.c
         whose = (
@@ -82,8 +85,10 @@ class InterceptionFilter:
         )
         ended = column.ended_at.is_not(None)
         conditions: list[ColumnElement[bool]] = [and_(ended, FAILED) if self.is_of_failures else ended]
-        conditions += [wanted == value for wanted, value in whose if value is not None]
-        known = by_session and (self.is_of_failures or self.texts)
+        conditions += [
+            (unindexed(wanted) if found else wanted) == value for wanted, value in whose if value is not None
+        ]
+        known = found or (by_session and (self.is_of_failures or self.texts))
         conditions += [(unindexed(wanted) if known else wanted) == value for wanted, value in what if value is not None]
         if self.error_type is not None:
             conditions.append((unindexed(column.error_type) if by_session else column.error_type).is_not(None))
@@ -91,8 +96,8 @@ class InterceptionFilter:
             conditions.append(column.started_at >= self.started_after)
         if self.started_before is not None:
             conditions.append(column.started_at <= self.started_before)
-        if self.texts:
-            conditions.append(self._looked().is_in())
+        if self.texts and not found:
+            conditions.append(self.looked().is_in())
         return conditions
 
     @property
@@ -102,9 +107,10 @@ class InterceptionFilter:
 
     def is_answered_in_full(self, connection: Connection) -> bool:
         """Whether all that is meant is found: old texts may not be in the index yet, and too many may match."""
-        return not self.texts or (index.is_complete(connection) and not self._looked().is_too_common(connection))
+        return not self.texts or (index.is_complete(connection) and not self.looked().is_too_common(connection))
 
-    def _looked(self) -> Looked:
+    def looked(self) -> Looked:
+        """What is looked for in texts."""
         return Looked(
             phrases=self.texts,
             visible_to=self.visible_to or self.initiator_id,
@@ -141,6 +147,8 @@ class InterceptionPage:
     user_prompts: dict[str, list[Row]] = field(default_factory=dict)
     tool_usages: dict[str, list[Row]] = field(default_factory=dict)
     model_thoughts: dict[str, list[Row]] | None = None
+    snippets: dict[str, Snippet] = field(default_factory=dict)
+    """What was found of the texts that are searched for, by interception id."""
 
 
 def page(
@@ -160,12 +168,16 @@ def page(
     """
     after = None if after_id is None else _cursor(connection, after_id, wanted.visible_to)
     plan_for_values(connection)
-    counted = select(func.count()).select_from(interceptions).where(*wanted.conditions())
-    count = connection.execute(counted).scalar_one()
+    counted = count(connection, wanted)
     found = _below(connection, wanted, after, offset, limit)
-    is_complete = wanted.is_answered_in_full(connection)
     return InterceptionPage(
-        count, found.interceptions, is_complete, found.token_usages, found.user_prompts, found.tool_usages
+        counted,
+        found.interceptions,
+        is_complete=wanted.is_answered_in_full(connection),
+        token_usages=found.token_usages,
+        user_prompts=found.user_prompts,
+        tool_usages=found.tool_usages,
+        snippets=snippets(connection, [row["id"] for row in found.interceptions], wanted.texts),
     )
 
 

@@ -17,7 +17,8 @@ from sqlalchemy import ColumnElement, Connection, Subquery, func, literal, selec
 from aigateway.store.interceptions import Interceptions
 from aigateway.store.observed import Row, all_rows, observed
 from aigateway.store.session_index import SessionKey, chunks
-from aigateway.store.session_summary import PURPOSE, THREAD, Session, in_session, summaries
+from aigateway.store.session_summary import Session, summaries
+from aigateway.store.session_sums import PURPOSE, THREAD, in_sessions
 from aigateway.store.sessions import UnknownSession
 from aigateway.store.tables import interceptions, model_thoughts, token_usages, tool_usages, user_prompts
 from aigateway.store.types import Uuid36
@@ -102,13 +103,13 @@ def _token_metadata(connection: Connection, key: SessionKey) -> dict[str, float]
     query = (
         select(token_usages.c.metadata)
         .join_from(interceptions, token_usages, token_usages.c.interception_id == interceptions.c.id)
-        .where(in_session(key))
+        .where(in_sessions([key]))
     )
     return numeric_sums(connection.execute(query).scalars())
 
 
 def _threads(connection: Connection, key: SessionKey, wanted: ThreadRange) -> list[Thread]:
-    shown = in_session(key)
+    shown = in_sessions([key])
     if not wanted.side_requests:
         shown &= PURPOSE.is_(None)
     column = interceptions.c

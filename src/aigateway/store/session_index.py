@@ -1,7 +1,8 @@
 """Keeps `aibridge_sessions` and `aibridge_session_uses` true: when each session began, and what was used in it.
 
 A session is (session id, initiator): two people who send the same id share nothing. Only interceptions that have ended
-count. Both tables hold nothing but minima and maxima, so that noting an interception twice changes nothing.
+count. Both tables hold minima and maxima, so that noting an interception twice changes nothing, and the sums that
+`store.session_sums` makes, which are gone when something is noted.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ _T = TypeVar("_T")
 
 
 def _widening(table: Table, key: tuple[str, ...]) -> Insert:
-    """Adds rows, and widens the span of time of those that are there."""
+    """Adds rows; widens the span of time of those that are there, and takes their sums away."""
     name = table.name
     return Insert(
         table,
@@ -43,8 +44,10 @@ def _widening(table: Table, key: tuple[str, ...]) -> Insert:
         f"started_at = CASE WHEN excluded.started_at < {name}.started_at "
         f"THEN excluded.started_at ELSE {name}.started_at END, "
         f"last_started_at = CASE WHEN excluded.last_started_at > {name}.last_started_at "
-        f"THEN excluded.last_started_at ELSE {name}.last_started_at END "
-        f"WHERE excluded.started_at < {name}.started_at OR excluded.last_started_at > {name}.last_started_at",
+        f"THEN excluded.last_started_at ELSE {name}.last_started_at END, "
+        "interceptions = NULL "
+        f"WHERE excluded.started_at < {name}.started_at OR excluded.last_started_at > {name}.last_started_at "
+        f"OR {name}.interceptions IS NOT NULL",
     )
 
 

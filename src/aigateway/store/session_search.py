@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, Table, and_, exists, func, literal, or_, select
 
 from aigateway.store.interceptions import InterceptionFilter
-from aigateway.store.tables import interceptions, session_uses, sessions
+from aigateway.store.tables import interceptions, search_documents, session_uses, sessions
 from aigateway.store.unindexed import unindexed
 
 FEW = 2000
@@ -74,6 +74,21 @@ class Search:
         column = self.table.c
         found = select(column.session_id, column.initiator_id).where(*self.conditions)
         return found if self.table is sessions else found.distinct()
+
+
+def of_documents(wanted: InterceptionFilter) -> Select[Any]:
+    """The sessions of a search for texts, each with the document of the newest interception that is meant."""
+    column, document = interceptions.c, search_documents.c
+    found = (
+        select(column.session_id, column.initiator_id, func.max(document.id).label("document"))
+        .join_from(search_documents, interceptions, column.id == document.interception_id)
+        .where(wanted.looked().is_document(), *wanted.conditions(found=True))
+        .group_by(column.session_id, column.initiator_id)
+        .subquery()
+    )
+    own = sessions.c
+    same = and_(own.session_id == found.c.session_id, own.initiator_id == found.c.initiator_id)
+    return select(own.session_id, own.initiator_id, found.c.document).join_from(found, sessions, same)
 
 
 def _whose(table: Table, wanted: InterceptionFilter) -> list[ColumnElement[bool]]:

@@ -8,30 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, Subquery, and_, case, func, select
+from sqlalchemy import Connection, Select, Subquery, and_, func, select
 
 from aigateway.store.session_index import SessionKey, among, chunks
-from aigateway.store.tables import interceptions, session_uses, sessions, token_usages, user_prompts, users
-from aigateway.store.types import Uuid36
+from aigateway.store.session_sums import TokenSum, sums
+from aigateway.store.tables import interceptions, session_uses, sessions, user_prompts, users
 
 LONGEST_LAST_PROMPT = 1000
 """Characters of a session's last prompt that a list tells."""
-
-PURPOSE: ColumnElement[str] = interceptions.c.metadata["purpose"].as_string()
-"""What a side request is for (decision 29); NULL for what a person or their agent asked."""
-
-THREAD: ColumnElement[str] = func.coalesce(interceptions.c.thread_root_id, interceptions.c.id, type_=Uuid36)
-"""The thread that an interception belongs to: the id of its root, which may have been purged."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TokenSum:
-    """Tokens of all interceptions of something."""
-
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cache_read_input_tokens: int = 0
-    cache_write_input_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,23 +55,12 @@ def summaries(connection: Connection, keys: Sequence[SessionKey]) -> list[Sessio
     return [found[key] for key in keys if key in found]
 
 
-def in_session(key: SessionKey) -> ColumnElement[bool]:
-    """That an interception has ended and is in a session."""
-    return _ended_in([key])
-
-
-def _ended_in(keys: Sequence[SessionKey]) -> ColumnElement[bool]:
-    return among(interceptions, keys) & interceptions.c.ended_at.is_not(None)
-
-
 def _summaries(connection: Connection, keys: Sequence[SessionKey]) -> dict[SessionKey, Session]:
-    tokens = _tokens(connection, keys)
     uses = _uses(connection, keys)
     prompts = _last_prompts(connection, keys)
     firsts = _firsts(connection, keys)
     found = {}
-    for row in _spans(connection, keys):
-        key = (row["session_id"], row["initiator_id"])
+    for key, come_to in sums(connection, keys).items():
         prompted_at, prompt = prompts.get(key, (None, None))
         found[key] = Session(
             id=key[0],
@@ -96,49 +69,16 @@ def _summaries(connection: Connection, keys: Sequence[SessionKey]) -> dict[Sessi
             providers=sorted(uses[key]["provider"]),
             provider_names=sorted(uses[key]["provider_name"]),
             models=sorted(uses[key]["model"]),
-            started_at=row["started_at"],
-            ended_at=row["ended_at"],
-            last_active_at=prompted_at or row["started_at"],
-            threads=row["threads"],
-            interceptions=row["interceptions"],
-            failures=row["failures"],
-            tokens=tokens.get(key, TokenSum()),
+            started_at=come_to.started_at,
+            ended_at=come_to.ended_at,
+            last_active_at=prompted_at or come_to.started_at,
+            threads=come_to.threads,
+            interceptions=come_to.interceptions,
+            failures=come_to.failures,
+            tokens=come_to.tokens,
             last_prompt=prompt,
         )
     return found
-
-
-def _spans(connection: Connection, keys: Sequence[SessionKey]) -> list[dict[str, Any]]:
-    column = interceptions.c
-    query = (
-        select(
-            column.session_id,
-            column.initiator_id,
-            func.min(column.started_at).label("started_at"),
-            func.max(column.ended_at).label("ended_at"),
-            func.count(case((PURPOSE.is_(None), THREAD)).distinct()).label("threads"),
-            func.count().label("interceptions"),
-            func.count(column.error_type).label("failures"),
-        )
-        .where(_ended_in(keys))
-        .group_by(column.session_id, column.initiator_id)
-    )
-    return [dict(row) for row in connection.execute(query).mappings()]
-
-
-def _tokens(connection: Connection, keys: Sequence[SessionKey]) -> dict[SessionKey, TokenSum]:
-    column = interceptions.c
-    names = TokenSum.__dataclass_fields__
-    query = (
-        select(column.session_id, column.initiator_id, *(func.sum(token_usages.c[name]).label(name) for name in names))
-        .join_from(interceptions, token_usages, token_usages.c.interception_id == column.id)
-        .where(_ended_in(keys))
-        .group_by(column.session_id, column.initiator_id)
-    )
-    return {
-        (row["session_id"], row["initiator_id"]): TokenSum(**{name: int(row[name]) for name in names})
-        for row in connection.execute(query).mappings()
-    }
 
 
 def _uses(connection: Connection, keys: Sequence[SessionKey]) -> dict[SessionKey, dict[str, set[str]]]:

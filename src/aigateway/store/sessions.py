@@ -7,7 +7,7 @@ then are the interceptions of those few read.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,8 +15,10 @@ from sqlalchemy import ColumnElement, Connection, Select, String, func, literal,
 
 from aigateway.store.interceptions import InterceptionFilter
 from aigateway.store.planning import plan_for_values
+from aigateway.store.search.documents import interceptions_of
+from aigateway.store.search.snippets import Snippet, snippets
 from aigateway.store.session_index import SessionKey
-from aigateway.store.session_search import Search
+from aigateway.store.session_search import Search, of_documents
 from aigateway.store.session_summary import Session, summaries
 from aigateway.store.tables import interceptions, sessions
 from aigateway.store.unindexed import unindexed
@@ -45,6 +47,8 @@ class SessionPage:
     sessions: list[Session]
     is_complete: bool = True
     """As in `InterceptionPage`."""
+    snippets: dict[SessionKey, Snippet] = field(default_factory=dict)
+    """What was found of the texts that are searched for: in the newest interception of each session that is meant."""
 
 
 def page(
@@ -69,14 +73,12 @@ def page(
     """
     place = None if after is None else _place(connection, after, wanted.visible_to)
     plan_for_values(connection)
-    search = Search.of(wanted)
     if wanted.texts:
-        count, keys = _listed(connection, search, place)
-        found = summaries(connection, keys[offset : offset + limit])
-    else:
-        count = search.count(connection)
-        found = _below(connection, search, few=search.are_few(count), after=place, offset=offset, limit=limit)
-    return SessionPage(count, found, wanted.is_answered_in_full(connection))
+        return _with_texts(connection, wanted, after=place, offset=offset, limit=limit)
+    search = Search.of(wanted)
+    count = search.count(connection)
+    found = _below(connection, search, few=search.are_few(count), after=place, offset=offset, limit=limit)
+    return SessionPage(count, found)
 
 
 def below(
@@ -156,11 +158,27 @@ def _below(
     return summaries(connection, [(row.session_id, row.initiator_id) for row in connection.execute(query)])
 
 
-def _listed(connection: Connection, search: Search, after: Place | None) -> tuple[int, list[SessionKey]]:
-    """How many sessions there are, and those below a place: reading all is quicker than looking through texts twice."""
-    query = _newest(search, few=True).add_columns((true() if after is None else _is_below(after)).label("is_below"))
-    rows = connection.execute(query).all()
-    return len(rows), [(row.session_id, row.initiator_id) for row in rows if row.is_below]
+def _with_texts(
+    connection: Connection, wanted: InterceptionFilter, *, after: Place | None, offset: int, limit: int
+) -> SessionPage:
+    """Reads the keys of all: that is quicker than looking through texts twice."""
+    query = of_documents(wanted).order_by(*(column.desc() for column in _ORDER))
+    rows = connection.execute(
+        query.add_columns((true() if after is None else _is_below(after)).label("is_below"))
+    ).all()
+    shown = [row for row in rows if row.is_below][offset : offset + limit]
+    found = interceptions_of(connection, [row.document for row in shown])
+    told = snippets(connection, list(found.values()), wanted.texts)
+    return SessionPage(
+        len(rows),
+        summaries(connection, [(row.session_id, row.initiator_id) for row in shown]),
+        wanted.is_answered_in_full(connection),
+        {
+            (row.session_id, row.initiator_id): told[ident]
+            for row in shown
+            if (ident := found.get(row.document)) in told
+        },
+    )
 
 
 def _newest(search: Search, *, few: bool) -> Select[Any]:

@@ -23,6 +23,7 @@ from sqlalchemy import (
 from aigateway.store.types import Json, UtcTime, Uuid36, Words
 
 metadata = MetaData()
+_TOKENS = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_write_input_tokens")
 
 users = Table(
     "users",
@@ -175,7 +176,8 @@ Index(
 )
 
 # What follows says nothing that the interceptions do not say; `store.session_index` keeps it true, so that a page of
-# sessions, their number, and those that used a model are found without reading millions of interceptions.
+# sessions, their number, and those that used a model are found without reading millions of interceptions. The sums are
+# made by `store.session_sums`: where `interceptions` is NULL, there are none.
 sessions = Table(
     "aibridge_sessions",
     metadata,
@@ -183,11 +185,19 @@ sessions = Table(
     Column("initiator_id", Uuid36, primary_key=True),
     Column("started_at", UtcTime, nullable=False),
     Column("last_started_at", UtcTime, nullable=False),
+    Column("ended_at", UtcTime),
+    *(Column(_name, BigInteger) for _name in ("threads", "interceptions", "failures", *_TOKENS)),
     sqlite_with_rowid=False,
 )
 _newest_sessions = (sessions.c.started_at.desc(), sessions.c.session_id.desc(), sessions.c.initiator_id.desc())
 Index("ix_aibridge_sessions_newest", *_newest_sessions)
 Index("ix_aibridge_sessions_newest_of", sessions.c.initiator_id, *_newest_sessions[:2])
+Index(
+    "ix_aibridge_sessions_without_sums",
+    sessions.c.started_at,
+    sqlite_where=sessions.c.interceptions.is_(None),
+    info={"postgresql_where": sessions.c.interceptions.is_(None)},
+)
 
 session_uses = Table(
     "aibridge_session_uses",
@@ -200,6 +210,7 @@ session_uses = Table(
     Column("client", String(64), primary_key=True),
     Column("started_at", UtcTime, nullable=False),
     Column("last_started_at", UtcTime, nullable=False),
+    Column("interceptions", BigInteger),
     sqlite_with_rowid=False,
 )
 for _used in ("model", "client"):

@@ -78,6 +78,7 @@ def routes(site: Site, renderer: Renderer) -> list[Route]:
             menus=menus,
             bars=bars,
             sessions=page.sessions,
+            snippets=page.snippets,
             pages=window.pages(request, page.count),
             sees_all=sees_all,
             live=window.page == 1,

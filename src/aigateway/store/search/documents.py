@@ -75,6 +75,13 @@ def remove(connection: Connection, interception_ids: Sequence[str]) -> int:
     return len(there)
 
 
+def interceptions_of(connection: Connection, ids: Sequence[int]) -> dict[int, str]:
+    """The interceptions that these documents, at most as many as `chunks` yields, are of."""
+    column = search_documents.c
+    query = select(column.id, column.interception_id).where(column.id.in_(ids))
+    return {row.id: row.interception_id for row in connection.execute(query)}
+
+
 def keeps_what_is_removed(connection: Connection) -> bool:
     """Whether words of documents that were removed are still in the file, though nobody finds them; see `squeeze`."""
     if connection.dialect.name != "sqlite":

@@ -39,11 +39,12 @@ _PAGES_AT_ONCE = 500
 """Of FTS5's tables, about 2 MB."""
 
 
-_TEXTS = (
-    (user_prompts, "prompt"),
-    (model_thoughts, "content"),
-    (tool_usages, "tool || ' ' || input"),
-)
+TEXTS = {
+    "prompt": (user_prompts, "prompt"),
+    "thought": (model_thoughts, "content"),
+    "tool": (tool_usages, "tool || ' ' || input"),
+}
+"""What can be found: the table, and the text in SQL."""
 _QUEUE = Insert(search_queue, ("interception_id",))
 
 
@@ -203,7 +204,7 @@ def _take_in(connection: Connection, ids: Sequence[str]) -> None:
 def _texts(connection: Connection, ids: Sequence[str]) -> dict[str, list[str]]:
     """All texts of interceptions: the prompt, thoughts, and tools with their input."""
     found: dict[str, list[str]] = defaultdict(list)
-    for table, text in _TEXTS:
+    for table, text in TEXTS.values():
         columns = f"interception_id, substr({text}, 1, {LONGEST}), created_at, id"
         rows = of_ids(connection, table, columns, ids, key="interception_id")
         for ident, beginning, _, _ in sorted(rows, key=lambda row: (row[2], str(row[3]))):

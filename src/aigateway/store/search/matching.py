@@ -44,8 +44,11 @@ class Looked:
 
     def is_in(self) -> ColumnElement[bool]:
         """That an interception has it."""
-        found = select(search_documents.c.interception_id).where(_Matches(self, self.most))
-        return interceptions.c.id.in_(found)
+        return interceptions.c.id.in_(select(search_documents.c.interception_id).where(self.is_document()))
+
+    def is_document(self) -> ColumnElement[bool]:
+        """That it is found by a document."""
+        return _Matches(self, self.most)
 
     def is_too_common(self, connection: Connection) -> bool:
         """Whether more have it than are found."""

@@ -20,13 +20,15 @@ ALSO = " + "
 
 _ASCII = {code: chr(code).lower() if chr(code).isalnum() else " " for code in range(128)}
 _NOT_A_WORD = re.compile(r"[\W_]+")
-_ALONE = re.compile(
-    "(["
+ALONE = (
+    "["
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"  # Thai, Lao, Burmese, Khmer
     "\u2e80-\u2fdf\u3005-\u3007\u3040-\u312f\u3131-\u318e\u31a0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"  # kana, bopomofo, han
     "\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"  # hangul, more han
-    "])"
+    "]"
 )
+"""A character that is a word by itself, as a regular expression."""
+_ALONE = re.compile(f"({ALONE})")
 
 
 def words(text: str) -> str:

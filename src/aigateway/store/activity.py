@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, case, func, select
+from sqlalchemy import ColumnElement, Connection, case, func, literal, null, select, union_all
 
 from aigateway.store import activity_sums
 from aigateway.store.activity_sums import FIGURES, HOUR, total
-from aigateway.store.session_index import chunks
 from aigateway.store.tables import activity_figures, users
+from aigateway.store.types import Uuid36
 
 _SHOWN_AT_THE_TOP = 5
+_LOOKED_UP = 100
+"""Of those who asked most: some may not be known any more."""
 _READ_AT_MOST = 26
 """Hours whose requests are read because they are not summed up: a day, and those that are never summed up yet."""
 
@@ -80,16 +82,17 @@ class _Tally:
 
     figures: list[list[int]]
     """Of each bucket, in the order of `FIGURES`."""
-    people: list[set[str]]
+    people: list[int]
+    """How many there were in each bucket, apart from those in `others`."""
+    others: dict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """Those of buckets whose hours are not all summed up: they are met in several hours."""
     persons: Counter[str] = field(default_factory=Counter)
     models: Counter[str] = field(default_factory=Counter)
     clients: Counter[str] = field(default_factory=Counter)
 
-    def by_person(self, place: int, person: str, figures: Sequence[int]) -> None:
-        """Count what somebody did in a bucket."""
+    def in_bucket(self, place: int, figures: Sequence[int]) -> None:
+        """Count what was done in a bucket."""
         self.figures[place] = [before + more for before, more in zip(self.figures[place], figures, strict=True)]
-        self.people[place].add(person)
-        self.persons[person] += figures[0]
 
     def by_use(self, model: str, client: str, requests: int) -> None:
         """Count what was used."""
@@ -114,36 +117,69 @@ def activity(
     until = since + step * steps
     summed = set(activity_sums.known(connection, since, until))
     others = [hour for back in range(1, (until - since) // HOUR + 1) if (hour := until - HOUR * back) not in summed]
-    tally = _Tally([[0] * len(FIGURES) for _ in range(steps)], [set() for _ in range(steps)])
-    _count_sums(connection, tally, visible_to, [since + step * place for place in range(steps + 1)])
-    for first, end in _runs(others[:_READ_AT_MOST]):
+    read = others[:_READ_AT_MOST]
+    tally = _Tally([[0] * len(FIGURES) for _ in range(steps)], [0] * steps)
+    edges = [since + step * place for place in range(steps + 1)]
+    _count_sums(connection, tally, visible_to, edges, {(hour - since) // step for hour in read})
+    for first, end in _runs(read):
         for hour, person, model, client, *figures in connection.execute(activity_sums.read(first, end, visible_to)):
-            tally.by_person((hour - since) // step, person, figures)
+            place = (hour - since) // step
+            tally.in_bucket(place, figures)
+            tally.others[place].add(person)
+            tally.persons[person] += figures[0]
             tally.by_use(model, client, figures[0])
     return Activity(
         buckets=[
-            Bucket(since + step * place, people=len(people), **dict(zip(FIGURES, figures, strict=True)))
-            for place, (figures, people) in enumerate(zip(tally.figures, tally.people, strict=True))
+            Bucket(start, people=people + len(tally.others[place]), **dict(zip(FIGURES, figures, strict=True)))
+            for place, (start, figures, people) in enumerate(zip(edges, tally.figures, tally.people, strict=False))
         ],
         people=len(tally.persons),
         models=_top(tally.models),
         clients=_top(tally.clients),
         persons=_top(_by_username(connection, tally.persons)),
-        hours_left_out=len(others[_READ_AT_MOST:]),
+        hours_left_out=len(others) - len(read),
     )
 
 
-def _count_sums(connection: Connection, tally: _Tally, visible_to: str | None, edges: Sequence[datetime]) -> None:
-    """Count the hours that are summed up: added up by the database, since Python takes longer over each row."""
+def _count_sums(
+    connection: Connection, tally: _Tally, visible_to: str | None, edges: Sequence[datetime], mixed: Collection[int]
+) -> None:
+    """Count the hours that are summed up: added up by the database, since Python takes longer over each row.
+
+    Args:
+        connection: a transaction.
+        tally: takes the figures.
+        visible_to: as in `activity`.
+        edges: where the buckets begin, and the end of the last.
+        mixed: buckets of which other hours are read besides, so that who was in them has to be known.
+    """
     column = activity_figures.c
     meant = [column.hour >= edges[0], column.hour < edges[-1]]
     if visible_to is not None:
         meant.append(column.initiator_id == visible_to)
-    of_person = select(_place(edges), column.initiator_id, *(column[name] for name in FIGURES)).where(*meant).subquery()
-    key = (of_person.c.place, of_person.c.initiator_id)
-    query = select(*key, *(total(of_person.c[name]) for name in FIGURES)).group_by(*key)
-    for place, person, *figures in connection.execute(query):
-        tally.by_person(place, person, figures)
+    placed = select(_place(edges), column.initiator_id, *(column[name] for name in FIGURES)).where(*meant).subquery()
+    key = (placed.c.place, placed.c.initiator_id)
+    of_person = (
+        select(*key, *(total(placed.c[name]).label(name) for name in FIGURES)).group_by(*key).cte("of_person")
+    ).c
+    nobody, nowhere = null().cast(Uuid36), literal(-1)
+    figures = [total(of_person[name]) for name in FIGURES]
+    # One statement, so that each row is placed once.
+    query = union_all(
+        select(of_person.place, nobody, func.count(), *figures).group_by(of_person.place),
+        select(nowhere, of_person.initiator_id, func.count(), *figures).group_by(of_person.initiator_id),
+        select(of_person.place, of_person.initiator_id, literal(0), *(literal(0) for _ in FIGURES)).where(
+            of_person.place.in_(sorted(mixed))
+        ),
+    )
+    for place, person, people, *counted in connection.execute(query).all():
+        if person is None:
+            tally.in_bucket(place, counted)
+            tally.people[place] = 0 if place in mixed else people
+        elif place < 0:
+            tally.persons[person] += counted[0]
+        else:
+            tally.others[place].add(person)
     used = (column.model, column.client)
     for row in connection.execute(select(*used, total(column.requests)).where(*meant).group_by(*used)):
         tally.by_use(*row)
@@ -151,9 +187,14 @@ def _count_sums(connection: Connection, tally: _Tally, visible_to: str | None, e
 
 def _place(edges: Sequence[datetime]) -> ColumnElement[int]:
     """Which bucket an hour is in. Both databases understand it, unlike each other's words for parts of a time."""
-    ends = [(activity_figures.c.hour < end, place) for place, end in enumerate(edges[1:-1])]
-    last = len(edges) - 2
-    return case(*ends, else_=last).label("place") if ends else func.abs(last).label("place")
+
+    def among(first: int, end: int) -> ColumnElement[int]:
+        if end - first == 1:
+            return literal(first)
+        middle = (first + end) // 2
+        return case((activity_figures.c.hour < edges[middle], among(first, middle)), else_=among(middle, end))
+
+    return among(0, len(edges) - 1).label("place")
 
 
 def _runs(hours: Iterable[datetime]) -> list[tuple[datetime, datetime]]:
@@ -167,11 +208,12 @@ def _runs(hours: Iterable[datetime]) -> list[tuple[datetime, datetime]]:
     return runs
 
 
-def _by_username(connection: Connection, persons: Mapping[str, int]) -> Counter[str]:
+def _by_username(connection: Connection, persons: Counter[str]) -> Counter[str]:
+    """Those who asked most, by name; whom nobody knows any more is left out."""
     found = Counter[str]()
-    for some in chunks(list(persons)):
-        for row in connection.execute(select(users.c.id, users.c.username).where(users.c.id.in_(some))):
-            found[row.username] += persons[row.id]
+    most = dict(persons.most_common(_LOOKED_UP))
+    for row in connection.execute(select(users.c.id, users.c.username).where(users.c.id.in_(most))):
+        found[row.username] += most[row.id]
     return found
 
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self, TypeVar
 
-from sqlalchemy import ARRAY, ColumnElement, Connection, Table, Text, delete, func, literal, select, tuple_
+import msgspec
+from sqlalchemy import ARRAY, ColumnElement, Connection, Table, Text, delete, func, literal, select
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -131,16 +132,16 @@ def _take_in(connection: Connection, which: ColumnElement[bool]) -> None:
 
 
 class _Among(FunctionElement[bool]):
+    """One parameter for each database: a list of pairs would be written out, compiled and planned anew each time."""
+
     name = "aigateway_among"
     type = Boolean()
     inherit_cache = True
 
     def __init__(self, table: Table, keys: Sequence[SessionKey]) -> None:
-        ids, initiators = table.c.session_id, table.c.initiator_id
-        # SQLite finds pairs by no index. Few people share an id, so that the ids alone select nearly the same.
-        listed = ids.in_({key[0] for key in keys}) & tuple_(ids, initiators).in_(keys)
+        pairs = literal(msgspec.json.encode(keys).decode(), Text)
         arrays = (literal([key[0] for key in keys], ARRAY(Text)), literal([key[1] for key in keys], ARRAY(Uuid36)))
-        super().__init__(listed, ids, initiators, *arrays)
+        super().__init__(table.c.session_id, table.c.initiator_id, pairs, *arrays)
 
     def self_group(self, against: object = None) -> Self:  # noqa: ARG002  # SQLAlchemy's signature
         """As it is, not compared with 1."""
@@ -149,11 +150,12 @@ class _Among(FunctionElement[bool]):
 
 @compiles(_Among, "sqlite")
 def _in_sqlite(element: _Among, compiler: SQLCompiler, **more: Any) -> str:
-    return f"({compiler.process(next(iter(element.clauses)), **more)})"
+    ids, initiators, pairs, *_ = (compiler.process(clause, **more) for clause in element.clauses)
+    pair = "json_extract(value, '$[0]'), json_extract(value, '$[1]')"
+    return f"({ids}, {initiators}) IN (SELECT {pair} FROM json_each({pairs}))"  # noqa: S608  # a parameter
 
 
 @compiles(_Among, "postgresql")
 def _in_postgresql(element: _Among, compiler: SQLCompiler, **more: Any) -> str:
-    """A long list of pairs would be compared with each row, and planned anew each time."""
-    ids, initiators, *arrays = (compiler.process(clause, **more) for clause in list(element.clauses)[1:])
+    ids, initiators, _, *arrays = (compiler.process(clause, **more) for clause in element.clauses)
     return f"({ids}, {initiators}) IN (SELECT * FROM unnest({', '.join(arrays)}))"  # noqa: S608  # all are parameters

@@ -68,7 +68,9 @@ class Search:
             same = and_(own.session_id == found.c.session_id, own.initiator_id == found.c.initiator_id)
             return select(*columns).join_from(found, sessions, same)
         same = and_(own.session_id == other.session_id, own.initiator_id == other.initiator_id)
-        return select(*columns).where(exists().where(same, *self.conditions), *begun)
+        # With an offset PostgreSQL asks each session in turn, instead of looking up all that are found to begin with.
+        each = exists(select(literal(1)).where(same, *self.conditions).correlate(sessions).offset(0))
+        return select(*columns).where(each, *begun)
 
     def _keys(self) -> Select[Any]:
         column = self.table.c

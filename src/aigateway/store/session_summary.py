@@ -14,6 +14,8 @@ from aigateway.store.session_index import SessionKey, among, chunks
 from aigateway.store.session_sums import TokenSum, sums
 from aigateway.store.tables import interceptions, session_uses, sessions, user_prompts, users
 
+_Used = tuple[set[str], set[str], set[str]]
+"""Types and names of providers, and models."""
 LONGEST_LAST_PROMPT = 1000
 """Characters of a session's last prompt that a list tells."""
 
@@ -62,13 +64,14 @@ def _summaries(connection: Connection, keys: Sequence[SessionKey]) -> dict[Sessi
     found = {}
     for key, come_to in sums(connection, keys).items():
         prompted_at, prompt = prompts.get(key, (None, None))
+        providers, provider_names, models = uses[key]
         found[key] = Session(
             id=key[0],
             initiator_id=key[1],
             **firsts[key],
-            providers=sorted(uses[key]["provider"]),
-            provider_names=sorted(uses[key]["provider_name"]),
-            models=sorted(uses[key]["model"]),
+            providers=sorted(providers),
+            provider_names=sorted(provider_names),
+            models=sorted(models),
             started_at=come_to.started_at,
             ended_at=come_to.ended_at,
             last_active_at=prompted_at or come_to.started_at,
@@ -81,12 +84,13 @@ def _summaries(connection: Connection, keys: Sequence[SessionKey]) -> dict[Sessi
     return found
 
 
-def _uses(connection: Connection, keys: Sequence[SessionKey]) -> dict[SessionKey, dict[str, set[str]]]:
-    query = select(session_uses).where(among(session_uses, keys))
-    found: dict[SessionKey, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-    for row in connection.execute(query).mappings():
-        for name in ("provider", "provider_name", "model"):
-            found[row["session_id"], row["initiator_id"]][name].add(row[name])
+def _uses(connection: Connection, keys: Sequence[SessionKey]) -> dict[SessionKey, _Used]:
+    column = session_uses.c
+    query = select(column.session_id, column.initiator_id, column.provider, column.provider_name, column.model)
+    found: dict[SessionKey, _Used] = defaultdict(lambda: (set(), set(), set()))
+    for session, initiator, *used in connection.execute(query.where(among(session_uses, keys))).all():
+        for those, one in zip(found[session, initiator], used, strict=True):
+            those.add(one)
     return found
 
 
@@ -106,7 +110,7 @@ def _last_prompts(connection: Connection, keys: Sequence[SessionKey]) -> dict[Se
         prompt.created_at,
         func.substr(prompt.prompt, 1, LONGEST_LAST_PROMPT).label("prompt"),
     ).join_from(found, user_prompts, prompt.id == found.c.id)
-    return {(row.session_id, row.initiator_id): (row.created_at, row.prompt) for row in connection.execute(query)}
+    return {(session, initiator): (at, text) for session, initiator, at, text in connection.execute(query).all()}
 
 
 def _firsts(connection: Connection, keys: Sequence[SessionKey]) -> dict[SessionKey, dict[str, Any]]:
@@ -126,15 +130,10 @@ def _firsts(connection: Connection, keys: Sequence[SessionKey]) -> dict[SessionK
         .join_from(found, interceptions, column.id == found.c.id)
         .join(users, users.c.id == column.initiator_id, isouter=True)
     )
+    names = ("client", "metadata", "username", "name", "avatar_url")
     return {
-        (row["session_id"], row["initiator_id"]): {
-            "client": row["client"],
-            "metadata": row["metadata"] or {},
-            "username": row["username"],
-            "name": row["name"],
-            "avatar_url": row["avatar_url"],
-        }
-        for row in connection.execute(query).mappings()
+        (session, initiator): dict(zip(names, (client, metadata or {}, *user), strict=True))
+        for session, initiator, client, metadata, *user in connection.execute(query).all()
     }
 
 

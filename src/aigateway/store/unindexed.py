@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, Integer, String
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import TypeEngine
+
+from aigateway.store.types import UtcTime
 
 _T = TypeVar("_T")
 
@@ -36,4 +39,16 @@ def _in_sqlite(element: _Unindexed, compiler: SQLCompiler, **more: Any) -> str:
 
 @compiles(_Unindexed, "postgresql")
 def _in_postgresql(element: _Unindexed, compiler: SQLCompiler, **more: Any) -> str:
-    return f"nullif({compiler.process(next(iter(element.clauses)), **more)}, NULL)"
+    column = compiler.process(next(iter(element.clauses)), **more)
+    for kind, nothing in _NOTHING:
+        if isinstance(element.type, kind):
+            return f"({column} {nothing})"
+    return column
+
+
+_NOTHING: tuple[tuple[type[TypeEngine[Any]], str], ...] = (
+    (UtcTime, "+ interval '0'"),
+    (Integer, "+ 0"),
+    (String, "|| ''"),
+)
+"""What changes no value of a type, and is not taken away by PostgreSQL 18, as `nullif(…, NULL)` is; UUIDs have none."""

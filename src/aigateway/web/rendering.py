@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from threading import Thread
 from types import CodeType
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -42,6 +43,7 @@ class _Compiled(BytecodeCache):
 
     def __init__(self) -> None:
         self._codes: dict[tuple[str, str], CodeType] = {}
+        self._is_warm = False
 
     def load_bytecode(self, bucket: Bucket) -> None:
         """Called before a template is compiled."""
@@ -51,6 +53,17 @@ class _Compiled(BytecodeCache):
         """Called after it."""
         if bucket.code is not None:
             self._codes[bucket.key, bucket.checksum] = bucket.code
+
+    def warm_up(self, environment: Environment) -> None:
+        """Compile all of them in the background, once: a server whose pages nobody opens need not."""
+        if not self._is_warm:
+            self._is_warm = True
+            Thread(target=self._compile_all, args=(environment,), name="templates", daemon=True).start()
+
+    @staticmethod
+    def _compile_all(environment: Environment) -> None:
+        for name in environment.list_templates(extensions=["html"]):
+            environment.get_template(name)
 
 
 _COMPILED = _Compiled()
@@ -113,6 +126,7 @@ class Renderer:
             here=_here(request),
             **{"error": "", "done": "", "incomplete": ""} | view,
         )
+        _COMPILED.warm_up(self._environment)
         return HTMLResponse(html, status)
 
     def _ago(self, moment: datetime | None) -> Markup:

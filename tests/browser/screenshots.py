@@ -7,11 +7,13 @@ desktop and on a phone, and prints how much each weighs and when its first conte
 from __future__ import annotations
 
 import base64
+import json
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
@@ -20,6 +22,7 @@ from tests.browser import story
 from tests.browser.chromium import launch
 from tests.support.mcp_server import McpServer
 from tests.support.server import OWNER, GatewayProcess, providers
+from tests.support.waiting import wait_until
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 SESSION = f"/ai-gateway/sessions/{story.SESSION}"
@@ -28,10 +31,12 @@ PAGES = {
     "home-30d": "/?range=30d",
     "sessions": "/ai-gateway/sessions",
     "sessions-filtered": "/ai-gateway/sessions?q=client:Codex+initiator:ben&range=30d",
+    "sessions-text": "/ai-gateway/sessions?q=text:certificate&range=30d",
     "sessions-none": "/ai-gateway/sessions?q=model:nothing",
     "session": SESSION,
     "session-print": f"{SESSION}?print=1",
     "interceptions": "/ai-gateway/interceptions?range=1h",
+    "interceptions-text": "/ai-gateway/interceptions?q=text:certificate",
     "connect": "/connect",
     "connect-claude-code": "/connect/claude-code",
     "tokens": "/tokens",
@@ -61,6 +66,7 @@ def main() -> None:
     """Take them."""
     with _gateway() as gateway, sync_playwright() as playwright, launch(playwright) as browser:
         story.tell(gateway)
+        wait_until(lambda: _is_summed_up(gateway), seconds=180)
         if len(sys.argv) > 1:
             _everything(browser, gateway, Path(sys.argv[1]))
         else:
@@ -87,6 +93,12 @@ def _gateway() -> Iterator[GatewayProcess]:
         }
         with GatewayProcess(place, configured) as gateway:
             yield gateway
+
+
+def _is_summed_up(gateway: GatewayProcess) -> bool:
+    """Whether the pictures of home have all figures. A server makes sums of what is new once a minute."""
+    with urlopen(Request(f"{gateway.url}/.json?range=30d", headers={"Coder-Session-Token": gateway.token})) as answer:
+        return bool(json.load(answer)["hours_left_out"] == 0)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, Table, and_, exists, func, literal, or_, select
 
 from aigateway.store.interceptions import InterceptionFilter
+from aigateway.store.session_index import SessionKey
 from aigateway.store.tables import interceptions, search_documents, session_uses, sessions
 from aigateway.store.unindexed import unindexed
 
@@ -43,12 +44,15 @@ class Search:
         rows = self._keys().subquery()
         return connection.execute(select(func.count()).select_from(rows)).scalar_one()
 
-    def are_few(self, count: int) -> bool:
-        """Whether so many are to be looked up."""
-        return count <= FEW
+    def few(self, connection: Connection) -> list[SessionKey] | None:
+        """All of them, in no order; None when they are too many to be looked up, or may be expected to be."""
+        if self.table is sessions and self.until is None:
+            return None
+        rows = connection.execute(self._keys().limit(FEW + 1)).all()
+        return [(session, initiator) for session, initiator in rows] if len(rows) <= FEW else None
 
     def is_few(self, connection: Connection) -> bool:
-        """The same without counting all of them."""
+        """The same without reading all of them."""
         more = select(literal(1)).select_from(self._keys().offset(FEW).limit(1).subquery())
         return self.table is not sessions and connection.execute(more).first() is None
 

@@ -7,6 +7,7 @@ then are the interceptions of those few read.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,7 +18,7 @@ from aigateway.store.interceptions import InterceptionFilter
 from aigateway.store.planning import plan_for_values
 from aigateway.store.search.documents import interceptions_of
 from aigateway.store.search.snippets import Snippet, snippets
-from aigateway.store.session_index import SessionKey
+from aigateway.store.session_index import SessionKey, among
 from aigateway.store.session_search import Search, of_documents
 from aigateway.store.session_summary import Session, summaries
 from aigateway.store.tables import interceptions, sessions
@@ -76,9 +77,12 @@ def page(
     if wanted.texts:
         return _with_texts(connection, wanted, after=place, offset=offset, limit=limit)
     search = Search.of(wanted)
-    count = search.count(connection)
-    found = _below(connection, search, few=search.are_few(count), after=place, offset=offset, limit=limit)
-    return SessionPage(count, found)
+    few = search.few(connection)
+    if few is not None:
+        keys = _in_order(connection, few, place)
+        return SessionPage(len(few), summaries(connection, keys[offset : offset + limit]))
+    found = _below(connection, search, few=False, after=place, offset=offset, limit=limit)
+    return SessionPage(search.count(connection), found)
 
 
 def below(
@@ -156,6 +160,14 @@ def _below(
     if after is not None:
         query = query.where(_is_below(after))
     return summaries(connection, [(row.session_id, row.initiator_id) for row in connection.execute(query)])
+
+
+def _in_order(connection: Connection, keys: Sequence[SessionKey], after: Place | None) -> list[SessionKey]:
+    """Those of the sessions that are below a place, newest first."""
+    query = select(*_ORDER[1:]).where(among(sessions, keys)).order_by(*(column.desc() for column in _ORDER))
+    if after is not None:
+        query = query.where(_is_below(after))
+    return [(session, initiator) for session, initiator in connection.execute(query).all()]
 
 
 def _with_texts(

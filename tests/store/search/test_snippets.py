@@ -31,6 +31,7 @@ def marked(text, *asked):
         ("b a", ["a b"], ""),
         ("これは東京都です", ["東京"], "これは[東京]都です"),
         ("東京tower", ["tower"], "東京[tower]"),
+        ("tower東京", ["東"], "tower[東]京"),
         ("STRASSE und Straße", ["straße"], "[STRASSE] und [Straße]"),
         ("ßßß x", ["x"], "ßßß [x]"),
         ("\uff41\uff42\uff43", ["abc"], "[abc]"),

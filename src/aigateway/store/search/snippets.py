@@ -22,8 +22,8 @@ _BEFORE = 60
 """Characters of the text that are shown before what was found."""
 _LONGEST = 220
 _BLANKS = re.compile(r"\s+")
-_BEGINS = rf"(?:(?<![^\W_])|(?<={ALONE}))"
-_ENDS = rf"(?:(?![^\W_])|(?={ALONE}))"
+_BEGINS = rf"(?:(?<![^\W_])|(?<={ALONE})|(?={ALONE}))"
+_ENDS = rf"(?:(?![^\W_])|(?={ALONE})|(?<={ALONE}))"
 
 
 @dataclass(frozen=True, slots=True)

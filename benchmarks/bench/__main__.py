@@ -21,7 +21,7 @@ from typing import Any
 import msgspec
 
 from aigateway import __version__
-from benchmarks.bench import report
+from benchmarks.bench import clients, report
 from benchmarks.bench.cases import CASES, Case
 from benchmarks.bench.layers import WITHOUT
 from benchmarks.bench.measure import Failed, Rounds, measure
@@ -153,10 +153,13 @@ def main() -> int:
     parser.add_argument(
         "--postgres", action=argparse.BooleanOptionalAction, help="with PostgreSQL too (not in the short form)"
     )
+    parser.add_argument("--clients", action="store_true", help="no gateway at all, but HTTP clients that it could use")
     parser.add_argument("--json", type=Path, help="write all that was measured to this file")
     given = parser.parse_args()
     given.part = given.part or (0.0 if given.short else 1.0)
     given.rounds = given.rounds or (1 if given.short else 5)
+    if given.clients:
+        return clients.run(given.rounds, given.part)
     for extra in ("layers", "postgres"):
         if getattr(given, extra) is None:
             setattr(given, extra, not given.short and not given.only)

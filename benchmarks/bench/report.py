@@ -16,6 +16,14 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
+def microseconds(values: Sequence[float]) -> str:
+    """The median of rounds and how far they lie apart; a dash for none."""
+    if not values:
+        return "-"
+    figure = Figure.of(values)
+    return f"{figure.median:,.0f} ± {figure.noise:.0%}"
+
+
 def costs(cases: Sequence[Case], rounds: Rounds, proxy: str) -> str:
     """CPU for each request, and ratios to the proxy."""
     others = list(dict.fromkeys(name for of in rounds.values() for name in of if name not in (proxy, "direct")))
@@ -23,10 +31,10 @@ def costs(cases: Sequence[Case], rounds: Rounds, proxy: str) -> str:
     for case in cases:
         of = rounds[case.name]
         theirs = _cpu(of.get(proxy, ()))
-        row = [f"{case.name}: {case.says}", _microseconds(theirs)]
+        row = [f"{case.name}: {case.says}", microseconds(theirs)]
         for name in others:
             ours = _cpu(of.get(name, ()))
-            row += [_microseconds(ours), _ratio(ours, theirs)]
+            row += [microseconds(ours), _ratio(ours, theirs)]
         rows.append(row)
     return table(["CPU µs a request", proxy, *(head for name in others for head in (name, f"to {proxy}"))], rows)
 
@@ -74,7 +82,7 @@ def steps(cases: Sequence[Case], rounds: Rounds, proxy: str, layers: Sequence[st
             cost = _cpu(of[name])
             before = _cpu(of[layers[number - 2]]) if number > 1 else []
             own = [mine - other for mine, other in zip(cost, before, strict=True)] if before else []
-            row += [_microseconds(cost), f"{Figure.of(own).median:+,.0f}" if own else "", _ratio(cost, _cpu(of[proxy]))]
+            row += [microseconds(cost), f"{Figure.of(own).median:+,.0f}" if own else "", _ratio(cost, _cpu(of[proxy]))]
         rows.append(row)
     heads = [head for case in cases for head in (f"{case.name} µs", "own", f"to {proxy}")]
     return table(["layer, with all before it", *heads], rows)
@@ -120,13 +128,6 @@ def _times(done: Sequence[Round], which: tuple[str, str]) -> list[float]:
 
 def _cpu(done: Sequence[Round]) -> list[float]:
     return [each.cpu_us for each in done]
-
-
-def _microseconds(values: Sequence[float]) -> str:
-    if not values:
-        return "-"
-    figure = Figure.of(values)
-    return f"{figure.median:,.0f} ± {figure.noise:.0%}"
 
 
 def _ratio(ours: Sequence[float], theirs: Sequence[float]) -> str:

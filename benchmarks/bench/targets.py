@@ -43,6 +43,11 @@ http {{
     proxy_set_header Connection "";
     proxy_buffering off;
     proxy_read_timeout 600s;
+    {servers}
+}}
+"""
+
+_PROXY = """
     upstream plain {{ server 127.0.0.1:{plain}; keepalive 4096; keepalive_requests 1000000000; }}
     upstream secret {{ server 127.0.0.1:{secret}; keepalive 4096; keepalive_requests 1000000000; }}
     server {{
@@ -50,7 +55,6 @@ http {{
         location / {{ proxy_pass http://plain; }}
         location /api/v2/aibridge/tls/ {{ proxy_pass https://secret; }}
     }}
-}}
 """
 
 
@@ -141,21 +145,28 @@ def upstream(folder: Path) -> Iterator[Upstream]:
 @contextmanager
 def proxy(folder: Path, of: Upstream) -> Iterator[Target]:
     """A plain reverse proxy: nginx where it is installed, else the bare relay."""
-    if (program := _nginx()) is None:
+    if nginx_program() is None:
         command = [*pin(GATEWAY_CPU), sys.executable, "-m", "benchmarks.bench.relay", str(of.plain)]
         with _printing_ports(command) as (pid, (port,)):
             yield Target("bare relay", port, pid=pid, tls=False)
         return
     port = free_port()
-    home = folder / "nginx"
+    servers = _PROXY.format(port=port, plain=of.plain, secret=of.secret)
+    with nginx(folder / "nginx", servers, GATEWAY_CPU) as pid:
+        yield Target("nginx", port, pid=pid)
+
+
+@contextmanager
+def nginx(home: Path, servers: str, cpu: int) -> Iterator[int]:
+    """Run nginx, which must be installed, with these servers on one core; gives the id of its first process."""
     home.mkdir()
     settings = home / "nginx.conf"
-    settings.write_text(_NGINX.format(folder=home, port=port, plain=of.plain, secret=of.secret))
-    command = [*pin(GATEWAY_CPU), program, "-p", str(home), "-c", str(settings)]
+    settings.write_text(_NGINX.format(folder=home, servers=servers))
+    command = [*pin(cpu), nginx_program() or "nginx", "-p", str(home), "-c", str(settings)]
     process = subprocess.Popen(command)
     try:
         wait_until((home / "nginx.pid").exists)
-        yield Target("nginx", port, pid=process.pid)
+        yield process.pid
     finally:
         process.terminate()
         process.wait()
@@ -168,7 +179,7 @@ def direct(of: Upstream) -> Target:
 
 def proxy_version() -> str:
     """The proxy's name and version."""
-    if (program := _nginx()) is None:
+    if (program := nginx_program()) is None:
         return "bare relay on uvloop"
     return (
         subprocess.run([program, "-v"], check=True, capture_output=True, text=True)
@@ -177,7 +188,8 @@ def proxy_version() -> str:
     )
 
 
-def _nginx() -> str | None:
+def nginx_program() -> str | None:
+    """Where nginx is, if it is installed."""
     return shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
 
 

@@ -57,3 +57,10 @@ async def test_a_slice_is_as_large_as_takes_about_so_long_and_its_pause_as_long_
     ]  # fmt: skip
     assert slices.size == 5
     assert pauses == [0.25, 0.25, 0.25, 1.0, 4.0, 4.0, 4.0]
+
+
+async def test_work_that_may_take_a_tenth_of_the_time_rests_nine_times_as_long_as_it_took(takes):
+    work, pauses = takes
+    slices = Slices(seconds=1.0, smallest=1, largest=1, share=0.1)
+    await slices.one(work(0.5))
+    assert pauses == [pytest.approx(4.5)]

@@ -4,7 +4,7 @@ import pytest
 
 from aigateway.audit import summer
 from aigateway.audit.summer import Summer
-from aigateway.store import activity_sums
+from aigateway.store import activity_sums, session_sums
 from aigateway.store.engine import Store, StoreUnavailable
 from aigateway.store.ingest import apply
 from tests.store.test_activity import ANN, ask, rows
@@ -66,3 +66,18 @@ async def test_whatever_goes_wrong_it_tries_again(store, monkeypatch, error):
     await eventually(lambda: len(tries) > 3)
     await eventually_is(lambda: left(store), [])
     await running.stop()
+
+
+async def test_hours_are_summed_up_between_sessions_that_never_come_to_an_end(store, monkeypatch):
+    await store.write(apply, rows(1, ANN, -3))
+    done = []
+
+    def missing(connection, now):
+        return ["an hour"] if done.count("hour") < 2 and len(done) != 1 else []
+
+    monkeypatch.setattr(activity_sums, "missing", missing)
+    monkeypatch.setattr(activity_sums, "advance", lambda *_: done.append("hour"))
+    monkeypatch.setattr(session_sums, "is_behind", lambda *_: len(done) < 4)
+    monkeypatch.setattr(session_sums, "advance", lambda *_: done.append("session"))
+    await Summer(store, clock=lambda: NOW).catch_up()
+    assert done == ["hour", "session", "hour", "session"]

@@ -36,18 +36,20 @@ class Background(ABC):
 class Slices:
     """Work in the store, so much at a time as takes about so long: whoever writes records waits for the end of each."""
 
-    def __init__(self, *, seconds: float, smallest: int, largest: int) -> None:
+    def __init__(self, *, seconds: float, smallest: int, largest: int, share: float = 0.5) -> None:
+        """Take how long one is to last, how much work that may be, and the share of the time that all may take."""
         self._seconds = seconds
+        self._rest = (1 - share) / share
         self._smallest = smallest
         self._largest = largest
         self.size = smallest
 
     async def one(self, work: Callable[[int], Awaitable[_T]]) -> _T:
-        """Do one, then pause for as long as it took: half of the time belongs to those who write records."""
+        """Do one, then pause: the rest of the time belongs to those who write records."""
         began = time.monotonic()
         done = await work(self.size)
         took = time.monotonic() - began
         factor = 2.0 if took < self._seconds / 2 else 0.5 if took > self._seconds * 2 else 1.0
         self.size = max(self._smallest, min(self._largest, round(self.size * factor)))
-        await asyncio.sleep(took)
+        await asyncio.sleep(took * self._rest)
         return done

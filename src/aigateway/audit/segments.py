@@ -79,11 +79,11 @@ class Segments:
 
     def append(self, data: bytes, seq: int) -> Place:
         """Write a frame; says where it stands. What was written survives the end of the process."""
-        segment = self._segments[-1] if self._writing else None
-        at, size = 0 if segment is None else segment.size, len(data)
-        if segment is None or at + size > segment.room:
+        size = len(data)
+        segment = self._segments[-1] if self._writing else self._begin(size)
+        if segment.size + size > segment.room:
             segment = self._begin(size)
-            at = segment.size
+        at = segment.size
         _write(segment.descriptor, data, at)
         segment.size = at + size
         segment.last_seq = max(segment.last_seq, seq)

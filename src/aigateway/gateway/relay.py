@@ -115,9 +115,7 @@ class Relay:
         if due is not None and not (due.done() and not due.cancelled() and due.exception() is None):
             self._due, self._held = due, piece
             return False
-        if self._outgoing is not None:
-            return self._hand_on(piece)
-        return self._client.write(piece)
+        return self._hand_on(piece)
 
     def _hand_on(self, piece: bytes) -> bool:
         if self._outgoing is not None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from aigateway.accounts.errors import SignInFailed
 from aigateway.accounts.oidc.identity import identity_of

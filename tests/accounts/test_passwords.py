@@ -19,14 +19,14 @@ async def test_a_password_is_known_by_its_hash_only():
 async def test_who_has_no_password_gives_none_away_by_time(monkeypatch):
     """The same work is done for a user who does not exist."""
     seen = []
-    real = passwords._HASHER.verify
+    real = passwords._hasher().verify
 
     class Watching:
         def verify(self, hashed, password):
             seen.append(hashed)
             return real(hashed, password)
 
-    monkeypatch.setattr(passwords, "_HASHER", Watching())
+    monkeypatch.setattr(passwords, "_hasher", Watching)
     assert not await passwords.is_password("anything", "")
     assert seen == [passwords.NOBODYS_HASH]
     assert extract_parameters(passwords.NOBODYS_HASH) == extract_parameters(PasswordHasher().hash("x"))

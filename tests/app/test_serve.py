@@ -222,3 +222,11 @@ def paste_what_dev_prints(tmp_path, port):
         wait_until(lambda: json.loads(fetch(f"{gateway.base}/interceptions", headers=headers)[1])["count"] >= 3)
         assert f"ANTHROPIC_AUTH_TOKEN={token}" in gateway.log
     return curls
+
+
+def test_a_start_loads_nothing_that_only_some_need():
+    """A YAML file, WebSockets, Bedrock's models, passwords and proxies of the environment cost those who have them."""
+    some = {"yaml", "websockets", "tomllib", "argon2", "urllib.request", "http.client"}
+    code = f"import sys, aigateway.app.serve; print({some!r} & set(sys.modules))"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "set()"

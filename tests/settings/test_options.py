@@ -1,5 +1,6 @@
-import dataclasses
 from pathlib import Path
+
+import msgspec
 
 from aigateway.settings import model
 from aigateway.settings.options import OPTIONS
@@ -33,8 +34,8 @@ LOADER_READS = {
 
 
 def test_every_field_of_the_settings_has_its_row_and_every_row_its_field():
-    fields = {f"{name}.{field.name}" for name, section in SECTIONS.items() for field in dataclasses.fields(section)}
-    fields |= {field.name for field in dataclasses.fields(model.Settings)} - {
+    fields = {f"{name}.{field.name}" for name, section in SECTIONS.items() for field in msgspec.structs.fields(section)}
+    fields |= {field.name for field in msgspec.structs.fields(model.Settings)} - {
         *SECTIONS,
         "providers",
         "unusable_providers",
@@ -42,7 +43,7 @@ def test_every_field_of_the_settings_has_its_row_and_every_row_its_field():
     }
     for name, (field, section) in SWITCHED.items():
         fields.remove(field)
-        fields |= {f"{name}.enabled"} | {f"{name}.{each.name}" for each in dataclasses.fields(section)}
+        fields |= {f"{name}.enabled"} | {f"{name}.{each.name}" for each in msgspec.structs.fields(section)}
     assert {option.field for option in OPTIONS if not option.ignored} == fields | LOADER_READS
 
 

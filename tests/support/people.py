@@ -94,7 +94,7 @@ async def world(url: str):
     clock = Clock()
     authenticator = Authenticator(store, clock=clock.now, monotonic=clock.monotonic)
     try:
-        with patch.multiple(passwords, _HASHER=_QUICK, NOBODYS_HASH=_NOBODYS):
+        with patch.multiple(passwords, _hasher=lambda: _QUICK, NOBODYS_HASH=_NOBODYS):
             yield World(store, authenticator, Accounts(store, authenticator, LIMITS, clock=clock.now), clock)
     finally:
         await authenticator.close()

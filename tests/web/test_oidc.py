@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
 
+import msgspec
 import pytest
 from aiohttp import web
 from joserfc.jwk import ECKey, RSAKey
@@ -75,7 +76,7 @@ def asked():
 
 @pytest.fixture
 def site(site, world, provider, asked):
-    settings = replace(DEFAULTS, issuer_url=provider.url, **asked)
+    settings = msgspec.structs.replace(DEFAULTS, issuer_url=provider.url, **asked)
     flow = OpenIdConnect(settings, ORIGIN + OIDC_CALLBACK)
     people = LinkedSignIn(
         world.store,
@@ -474,13 +475,13 @@ async def test_the_server_proves_itself_in_the_way_that_the_provider_takes(
         file = tmp_path / "secret"
         file.write_text(f"{CLIENT_SECRET}\n")
         flow = door.site.oidc.flow
-        flow.settings = replace(flow.settings, client_secret=None, client_secret_file=file)
+        flow.settings = msgspec.structs.replace(flow.settings, client_secret=None, client_secret_file=file)
     assert (await door.enter()).status_code == 303
 
 
 async def test_a_secret_file_that_is_not_there_is_named_in_the_log(door, provider, boss, logged, tmp_path):
     flow = door.site.oidc.flow
-    flow.settings = replace(flow.settings, client_secret=None, client_secret_file=tmp_path / "nothing")
+    flow.settings = msgspec.structs.replace(flow.settings, client_secret=None, client_secret_file=tmp_path / "nothing")
     await refused(door, await door.enter(), AWAY, 502)
     assert any("--oidc-client-secret-file" in str(entry.fields.get("reason")) for entry in logged)
 

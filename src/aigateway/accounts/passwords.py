@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
+from functools import cache
+from typing import TYPE_CHECKING
 
 from aigateway.accounts.errors import Invalid
 
+if TYPE_CHECKING:
+    from argon2 import PasswordHasher
+
 SHORTEST, LONGEST = 8, 128
 
-_HASHER = PasswordHasher()
 # A hash takes 64 MiB and tens of milliseconds: a flood of sign-ins must not take the memory or stop the event loop.
 _WORKERS = ThreadPoolExecutor(max_workers=2, thread_name_prefix="passwords")
 
@@ -32,7 +33,7 @@ def check_strength(password: str) -> None:
 
 async def hash_password(password: str) -> str:
     """The hash to store, with its salt and parameters."""
-    return await asyncio.get_running_loop().run_in_executor(_WORKERS, _HASHER.hash, password)
+    return await asyncio.get_running_loop().run_in_executor(_WORKERS, _hash, password)
 
 
 async def is_password(password: str, hashed: str) -> bool:
@@ -42,9 +43,22 @@ async def is_password(password: str, hashed: str) -> bool:
     return await asyncio.get_running_loop().run_in_executor(_WORKERS, _verify, password, hashed)
 
 
+@cache
+def _hasher() -> PasswordHasher:
+    from argon2 import PasswordHasher  # noqa: PLC0415 - a start does not wait for it
+
+    return PasswordHasher()
+
+
+def _hash(password: str) -> str:
+    return _hasher().hash(password)
+
+
 def _verify(password: str, hashed: str) -> bool:
+    from argon2.exceptions import InvalidHashError, VerificationError  # noqa: PLC0415 - see above
+
     try:
-        _HASHER.verify(hashed or NOBODYS_HASH, password)
+        _hasher().verify(hashed or NOBODYS_HASH, password)
     except (VerificationError, InvalidHashError):
         return False
     return bool(hashed)

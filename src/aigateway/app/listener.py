@@ -15,7 +15,6 @@ from typing import Any
 import uvicorn
 
 from aigateway.app.http_protocol import HttpProtocol
-from aigateway.app.socket_protocol import SocketProtocol
 from aigateway.app.tls import Certificate
 from aigateway.settings.model import Address
 from aigateway.telemetry.logging import get_logger
@@ -71,6 +70,13 @@ def bind(
         ) from error
     listener.setblocking(False)
     return listener
+
+
+def _socket_protocol(*args: Any, **kwargs: Any) -> asyncio.Protocol:
+    """The protocol of a WebSocket: not every gateway ever has one, and a start does not wait for it."""
+    from aigateway.app.socket_protocol import SocketProtocol  # noqa: PLC0415
+
+    return SocketProtocol(*args, **kwargs)
 
 
 def base_url(listener: socket.socket, scheme: str = "http") -> str:
@@ -163,7 +169,7 @@ class Listener:
         return uvicorn.Config(
             self._app,
             http=HttpProtocol,
-            ws=SocketProtocol,
+            ws=_socket_protocol,  # type: ignore[arg-type]  # it is only called
             ws_max_size=self._largest_message,
             ws_ping_interval=_PING_SECONDS,
             ws_ping_timeout=_PONG_SECONDS,

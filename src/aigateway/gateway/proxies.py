@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 
 class Proxies:
     """The proxies of the environment (`HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY`), as it was when this was made."""
 
     def __init__(self) -> None:
-        self._proxies = getproxies()
+        self._proxies = _getproxies()
 
     def __bool__(self) -> bool:
         return any(scheme != "no" for scheme in self._proxies)
@@ -19,7 +19,18 @@ class Proxies:
         """The proxy for a URL; None for none."""
         if not self._proxies:
             return None
+        from urllib.request import proxy_bypass  # noqa: PLC0415 - see `_getproxies`
+
         parts = urlsplit(url)
         if proxy_bypass(parts.netloc):
             return None
         return self._proxies.get(parts.scheme) or self._proxies.get("all")
+
+
+def _getproxies() -> dict[str, str]:
+    """As `urllib` has them, which is slow to import for the many who have none."""
+    if not any(name.lower().endswith("_proxy") for name in os.environ):
+        return {}
+    from urllib.request import getproxies  # noqa: PLC0415
+
+    return getproxies()

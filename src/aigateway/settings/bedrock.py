@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from enum import StrEnum
 from urllib.parse import urlsplit
+
+import msgspec
 
 from aigateway.settings.bedrock_models import ModelTable, shipped_models
 from aigateway.settings.secret import Secret
@@ -26,16 +27,14 @@ class BedrockProtocol(StrEnum):
     """Anthropic's Messages API of `bedrock-mantle`."""
 
 
-@dataclass(frozen=True, slots=True)
-class AccessKey:
+class AccessKey(msgspec.Struct, frozen=True):
     """A pair of an IAM user's."""
 
     id: Secret
     secret: Secret
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BedrockSettings:
+class BedrockSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What a provider on Bedrock has besides its base URL."""
 
     protocol: BedrockProtocol
@@ -51,7 +50,7 @@ class BedrockSettings:
     """A model's id, or the id or ARN of an inference profile."""
     small_fast_model: str = DEFAULT_SMALL_FAST_MODEL
     """Asked instead when a client asks for a model of the Haiku class."""
-    models: ModelTable = field(default_factory=shipped_models)
+    models: ModelTable = msgspec.field(default_factory=shipped_models)
 
 
 def endpoint(protocol: BedrockProtocol, region: str) -> str:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from pathlib import Path
 
 import msgspec
@@ -19,8 +16,7 @@ class ModelsFileError(Exception):
     """The file cannot be used. The sentence says why, and where."""
 
 
-@dataclass(frozen=True, slots=True)
-class ModelRules:
+class ModelRules(msgspec.Struct, frozen=True):
     """What one model accepts."""
 
     betas: Mapping[str, bool | str]
@@ -56,8 +52,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     family: list[Family] = []
 
 
-@dataclass(frozen=True, slots=True)
-class ModelTable:
+class ModelTable(msgspec.Struct, frozen=True):
     """The families in the order in which they count."""
 
     families: tuple[Family, ...]
@@ -90,6 +85,8 @@ def _counting(rule: bool | str, names: str) -> str | None:  # noqa: FBT001 - as 
 @cache
 def shipped_models() -> ModelTable:
     """The table that comes with the gateway."""
+    from importlib import resources  # noqa: PLC0415 - see `_families`
+
     text = resources.files("aigateway.settings").joinpath("bedrock_models.toml").read_text("utf-8")
     return ModelTable(_families(text))
 
@@ -106,6 +103,8 @@ def read_models(path: Path) -> ModelTable:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise ModelsFileError(f"cannot be read: {reason}") from error
+    import tomllib  # noqa: PLC0415 - see `_families`
+
     try:
         return ModelTable(shipped_models().families + _families(text))
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
@@ -113,4 +112,6 @@ def read_models(path: Path) -> ModelTable:
 
 
 def _families(text: str) -> tuple[Family, ...]:
+    import tomllib  # noqa: PLC0415 - only Bedrock needs it, and it is not quick to import
+
     return tuple(msgspec.convert(tomllib.loads(text), _File).family)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from aigateway.settings.bedrock import (
     DEFAULT_MODEL,
@@ -17,7 +18,7 @@ from aigateway.settings.bedrock import (
     protocol_of,
     region_of,
 )
-from aigateway.settings.bedrock_models import ModelTable
+from aigateway.settings.bedrock_models import ModelTable, shipped_models
 from aigateway.settings.errors import Problem, SensitiveValueError
 from aigateway.settings.kinds import parse_url
 from aigateway.settings.numbered import Written
@@ -30,8 +31,7 @@ _EXTERNAL_ID = re.compile(r"[\w+=,.@:/-]{2,1224}", re.ASCII)
 """As AWS has it for `sts:ExternalId`."""
 
 
-@dataclass(frozen=True, slots=True)
-class BedrockRead:
+class BedrockRead(msgspec.Struct, frozen=True):
     """What became of it. The settings are good when there are no problems."""
 
     settings: BedrockSettings
@@ -40,11 +40,11 @@ class BedrockRead:
     warnings: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Environment:
+class Environment(msgspec.Struct, frozen=True):
     """What Bedrock's settings follow from besides the operator's own."""
 
-    models: ModelTable
+    models: ModelTable | None
+    """The operator's; None for the shipped one."""
     region: str | None
     """AWS's own `AWS_REGION` or `AWS_DEFAULT_REGION`."""
 
@@ -104,7 +104,7 @@ def read_bedrock(
         external_id=external_id or None,
         model=model,
         small_fast_model=small_fast_model,
-        models=environment.models,
+        models=environment.models or shipped_models(),
     )
     if base_url and not (region or region_of(base_url) or environment.region):
         warnings.append(

@@ -6,11 +6,12 @@ import base64
 import re
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
+
+import msgspec
 
 from aigateway.settings.durations import parse_duration
 from aigateway.settings.errors import SensitiveValueError
@@ -20,8 +21,7 @@ from aigateway.settings.secret import Secret
 from aigateway.settings.sizes import parse_size
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(msgspec.Struct, frozen=True):
     """How a value is written and read."""
 
     metavar: str

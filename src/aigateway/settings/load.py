@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from aigateway.settings.bedrock_models import ModelsFileError, ModelTable, read_models, shipped_models
+from msgspec.structs import replace
+
+from aigateway.settings.bedrock_models import ModelsFileError, ModelTable, read_models
 from aigateway.settings.bedrock_reading import Environment
 from aigateway.settings.consistency import inconsistencies
 from aigateway.settings.errors import ConfigurationError, Problem
@@ -34,7 +35,7 @@ from aigateway.settings.server_options import CONFIG
 from aigateway.settings.tool_servers import tool_servers
 from aigateway.settings.tools import ToolServerSettings
 from aigateway.settings.unknown import YAML_KEYS, unknown_flags, unknown_keys, unknown_variables
-from aigateway.settings.yaml_file import YamlFile, read_yaml
+from aigateway.settings.yaml_values import YamlFile
 
 _Section = TypeVar("_Section")
 
@@ -100,7 +101,11 @@ def default_data_dir(environ: Mapping[str, str], *, dev: bool) -> Path:
 
 def _yaml_file(flags: Mapping[str, Sequence[str]], environ: Mapping[str, str]) -> YamlFile:
     config = resolve(CONFIG, Sources(flags, environ))
-    return read_yaml(Path(str(config.value)), config.source, YAML_KEYS) if config.value else YamlFile({})
+    if not config.value:
+        return YamlFile({})
+    from aigateway.settings.yaml_file import read_yaml  # noqa: PLC0415 - slow to import, and most have no file
+
+    return read_yaml(Path(str(config.value)), config.source, YAML_KEYS)
 
 
 def _providers(resolved: Mapping[str, Resolved], environ: Mapping[str, str]) -> ProvidersRead:
@@ -119,13 +124,13 @@ def _providers(resolved: Mapping[str, Resolved], environ: Mapping[str, str]) -> 
     )
 
 
-def _models(file: Resolved) -> tuple[ModelTable, tuple[Problem, ...]]:
+def _models(file: Resolved) -> tuple[ModelTable | None, tuple[Problem, ...]]:
     if not isinstance(file.value, Path):
-        return shipped_models(), ()
+        return None, ()
     try:
         return read_models(file.value), ()
     except ModelsFileError as error:
-        return shipped_models(), (Problem(file.source, str(file.value), f"{error}; see docs/bedrock.md"),)
+        return None, (Problem(file.source, str(file.value), f"{error}; see docs/bedrock.md"),)
 
 
 def _worked_out(

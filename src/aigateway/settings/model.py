@@ -5,10 +5,11 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
+
+import msgspec
 
 from aigateway.settings.providers import ProviderSettings, UnusableProvider
 from aigateway.settings.secret import Secret
@@ -33,8 +34,7 @@ class OnDisconnect(StrEnum):
     """It is read on for a while, to learn what it used."""
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(msgspec.Struct, frozen=True):
     """Where to listen. An empty host means every interface; port 0 lets the system choose."""
 
     host: str
@@ -52,8 +52,7 @@ class Address:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TlsSettings:
+class TlsSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The listener for HTTPS."""
 
     address: Address
@@ -63,8 +62,7 @@ class TlsSettings:
     """PEM; absolute, perhaps not there."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HttpSettings:
+class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The listener, and the address by which people reach it."""
 
     address: Address
@@ -74,8 +72,7 @@ class HttpSettings:
     """Without a trailing slash; None when the operator named none."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CircuitBreakerSettings:
+class CircuitBreakerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """When to spare a provider that is overloaded. All positive."""
 
     failure_threshold: int
@@ -88,8 +85,7 @@ class CircuitBreakerSettings:
     """How many may try at once then."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GatewaySettings:
+class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     """The data plane: whether it serves, what it admits, how long it waits, and what it keeps and tells."""
 
     enabled: bool
@@ -133,8 +129,7 @@ class GatewaySettings:
     """Bytes of all dump files together."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TokenSettings:
+class TokenSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How long sessions and tokens live. All positive; the default lifetime is not above the longest."""
 
     session_duration: timedelta
@@ -146,8 +141,7 @@ class TokenSettings:
     """How long sessions and tokens are kept after they expired; None for ever."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OidcSettings:
+class OidcSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How people sign in with OpenID Connect."""
 
     issuer_url: str
@@ -176,8 +170,7 @@ class OidcSettings:
     sign_in_text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoggingSettings:
+class LoggingSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Where log lines go. A destination is a file, `/dev/stderr` or `/dev/stdout`; empty is off."""
 
     human: str
@@ -187,16 +180,14 @@ class LoggingSettings:
     """Selects debug lines; without any there are none."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MetricsSettings:
+class MetricsSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The listener for Prometheus."""
 
     enabled: bool
     address: Address
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TracingSettings:
+class TracingSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Traces in OpenTelemetry's form; where they go is for the `OTEL_EXPORTER_*` variables to say."""
 
     enabled: bool
@@ -206,8 +197,7 @@ class TracingSettings:
     """Whether log lines become events of the traces."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToolLimits:
+class ToolLimits(msgspec.Struct, frozen=True, kw_only=True):
     """What MCP servers and models may ask of the gateway. All positive."""
 
     max_rounds: int
@@ -219,8 +209,7 @@ class ToolLimits:
     """How long a server's list of tools is taken to be fresh."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that an operator can set, with defaults filled in."""
 
     http: HttpSettings

@@ -5,17 +5,17 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from aigateway.settings.errors import Problem
 from aigateway.settings.resolve import DEFAULT
-from aigateway.settings.yaml_file import YamlValue
+from aigateway.settings.yaml_values import YamlValue
 
 _INDEX = re.compile(r"0|[1-9]\d{0,5}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(msgspec.Struct, frozen=True):
     """A setting as the operator wrote it."""
 
     name: str
@@ -23,8 +23,7 @@ class Written:
     value: str
 
 
-@dataclass(frozen=True, slots=True)
-class Family:
+class Family(msgspec.Struct, frozen=True):
     """What is numbered, in the operator's words."""
 
     one: str
@@ -34,7 +33,7 @@ class Family:
     """The part that messages show."""
     secrets: tuple[str, ...] = ()
     """Parts that are refused in a YAML file."""
-    without_effect: Mapping[str, str] = field(default_factory=dict)
+    without_effect: Mapping[str, str] = msgspec.field(default_factory=dict)
     """Parts that the documented system has, and why they are not needed."""
 
     @property
@@ -43,13 +42,12 @@ class Family:
         return self.one.partition(" ")[2]
 
 
-@dataclass(slots=True)
-class Entry:
+class Entry(msgspec.Struct):
     """The variables of one number."""
 
     prefix: str
     index: int
-    parts: dict[str, Written] = field(default_factory=dict)
+    parts: dict[str, Written] = msgspec.field(default_factory=dict)
     """By what they set; without blanks around, never empty, because an empty variable counts as not set."""
 
     def called(self, part: str) -> str:

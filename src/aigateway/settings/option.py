@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 from aigateway.settings.kinds import Kind
 
@@ -23,8 +24,7 @@ class Group(StrEnum):
     SERVER = "Server"
 
 
-@dataclass(frozen=True, slots=True)
-class Names:
+class Names(msgspec.Struct, frozen=True):
     """How an option is called in each source; None where it cannot be set."""
 
     flag: str
@@ -37,8 +37,7 @@ class Names:
     """Another spelling of the flag."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Option:
+class Option(msgspec.Struct, frozen=True, kw_only=True):
     """One row: everything that the program knows about a setting."""
 
     field: str

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+import msgspec
+
 from aigateway.settings.bedrock import BedrockSettings
 from aigateway.settings.errors import Problem
 from aigateway.settings.secret import Secret
@@ -51,8 +53,7 @@ class ProviderSettings:
     """Where each part came from: `type`, `name`, `base_url`, `keys` → a variable, a flag, a YAML path or `default`."""
 
 
-@dataclass(frozen=True, slots=True)
-class UnusableProvider:
+class UnusableProvider(msgspec.Struct, frozen=True):
     """One that is set, but cannot serve anybody."""
 
     provider: ProviderSettings
@@ -60,8 +61,7 @@ class UnusableProvider:
     """Why, and what to do; the end of a sentence about it."""
 
 
-@dataclass(frozen=True, slots=True)
-class ProvidersRead:
+class ProvidersRead(msgspec.Struct, frozen=True):
     """What one way of configuring providers yields."""
 
     providers: tuple[ProviderSettings, ...] = ()

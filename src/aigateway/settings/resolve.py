@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from aigateway.settings.errors import Problem, SensitiveValueError
 from aigateway.settings.option import Names, Option
-from aigateway.settings.yaml_file import YamlValue
+from aigateway.settings.yaml_values import YamlValue
 
 DEFAULT = "default"
 
 
-@dataclass(frozen=True, slots=True)
-class Sources:
+class Sources(msgspec.Struct, frozen=True):
     """Everything that the operator wrote, by the name that they used."""
 
     flags: Mapping[str, Sequence[str]]
     environ: Mapping[str, str]
-    yaml: Mapping[str, YamlValue] = field(default_factory=dict)
+    yaml: Mapping[str, YamlValue] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Resolved:
+class Resolved(msgspec.Struct, frozen=True):
     """What an option is set to, by whom, and what to say about it."""
 
     value: object
@@ -33,8 +32,7 @@ class Resolved:
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Given:
+class _Given(msgspec.Struct, frozen=True):
     form: str
     texts: tuple[str, ...]
     refusal: str | None = None

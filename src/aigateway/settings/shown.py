@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from aigateway.settings.load import Loaded
 from aigateway.settings.option import Option
@@ -15,8 +16,7 @@ from aigateway.settings.tools import ToolServerSettings
 from aigateway.settings.written import as_written
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
+class Shown(msgspec.Struct, frozen=True, kw_only=True):
     """One option."""
 
     group: str
@@ -34,8 +34,7 @@ class Shown:
     is_secret: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Effective:
+class Effective(msgspec.Struct, frozen=True):
     """Every setting, and what the operator should hear about them."""
 
     options: tuple[Shown, ...] = ()

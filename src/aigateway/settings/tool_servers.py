@@ -17,7 +17,7 @@ from aigateway.settings.numbered import Entry, Family, entries, listed, written
 from aigateway.settings.secret import Secret
 from aigateway.settings.tool_patterns import parse_tool_pattern
 from aigateway.settings.tools import AccountSettings, ToolServerSettings, ToolServersRead
-from aigateway.settings.yaml_file import YamlValue
+from aigateway.settings.yaml_values import YamlValue
 
 _T = TypeVar("_T")
 

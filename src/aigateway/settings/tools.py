@@ -6,12 +6,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import msgspec
+
 from aigateway.settings.errors import Problem
 from aigateway.settings.secret import Secret
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccountSettings:
+class AccountSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Where people link an account of theirs, by OAuth 2.0 with PKCE."""
 
     type: str
@@ -44,8 +45,7 @@ class ToolServerSettings:
     """What set each part, by the part's name; parts that nothing set are missing."""
 
 
-@dataclass(frozen=True, slots=True)
-class ToolServersRead:
+class ToolServersRead(msgspec.Struct, frozen=True):
     """What the configuration says of MCP servers."""
 
     servers: tuple[ToolServerSettings, ...] = ()

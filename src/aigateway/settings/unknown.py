@@ -11,7 +11,7 @@ from aigateway.settings.indexed import NEW_PREFIX, OLD_PREFIX
 from aigateway.settings.option import Names
 from aigateway.settings.options import OPTIONS
 from aigateway.settings.tool_servers import ACCOUNTS_PREFIX, ACCOUNTS_YAML, SERVERS_PREFIX, SERVERS_YAML
-from aigateway.settings.yaml_file import YamlValue
+from aigateway.settings.yaml_values import YamlValue
 
 _NAMES: tuple[Names, ...] = tuple(names for option in OPTIONS for names in (option.names, option.old_names) if names)
 FLAGS = frozenset(names.flag for names in _NAMES)

@@ -6,11 +6,10 @@ import json
 import re
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-import yaml
+import msgspec
 
 from aigateway.settings import kinds
 from aigateway.settings.durations import format_duration
@@ -45,8 +44,7 @@ _PLAIN = re.compile(r"\d+\w*|true|false", re.ASCII)
 """What needs no quotes; texts are never read as anything but texts."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Listed:
+class _Listed(msgspec.Struct, frozen=True):
     """A list of things, each with its keys."""
 
     about: str
@@ -162,5 +160,7 @@ def as_written(option: Option, value: object) -> str:
 
 
 def _quoted(text: str) -> str:
+    import yaml  # noqa: PLC0415 - slow to import, and only who prints a file needs it
+
     scalar: str = yaml.dump(text, Dumper=yaml.SafeDumper, default_style='"', width=float("inf"), allow_unicode=True)
     return scalar.strip()

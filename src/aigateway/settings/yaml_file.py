@@ -7,33 +7,12 @@ variable.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
 from aigateway.settings.errors import Problem
-
-
-@dataclass(frozen=True, slots=True)
-class YamlValue:
-    """What a key of the file holds."""
-
-    texts: tuple[str, ...] | None
-    """One for a scalar, any number for a list; None for something else, which no option takes."""
-    is_list: bool
-    form: str
-    """The key and its place, for messages."""
-    items: tuple[Mapping[str, YamlValue], ...] | None = None
-    """What a list of mappings holds; None for anything else."""
-
-
-@dataclass(frozen=True, slots=True)
-class YamlFile:
-    """The values of one file by their dotted paths, and what is wrong with it."""
-
-    values: dict[str, YamlValue]
-    problems: tuple[Problem, ...] = ()
+from aigateway.settings.yaml_values import YamlFile, YamlValue
 
 
 def read_yaml(path: Path, option: str, known: Collection[str]) -> YamlFile:

@@ -14,8 +14,10 @@ _TURN_SECONDS = 0.0005
 
 
 def settle() -> None:
-    """What is here now is here to stay: the collector never looks at it again. From here on requests are served."""
-    gc.collect()
+    """What is here now is here to stay: the collector never looks at it again. From here on requests are served.
+
+    Nothing is collected first: that would take a tenth of the start, and find less than a hundredth of what is here.
+    """
     gc.freeze()
     gc.set_threshold(_YOUNG, _MIDDLE, _OLD)
     sys.setswitchinterval(_TURN_SECONDS)

@@ -121,6 +121,11 @@ def main() -> int:
             print(f"start to /readyz {gateway.seconds_to_ready:.2f} s, {memory_mb(gateway.pid):.0f} MB\n", flush=True)
             rows = asyncio.run(streams(target, gateway.pid, cases))
             print(table(["streams at once", "", "MB at most", "KB each", "CPU µs each", "piece ms p50 / p99"], rows))
+            # Anew: what thousands of streams once needed is not what requests add.
+            gateway.stop()
+            gateway.start()
+            print(f"\nstarted anew: {memory_mb(gateway.pid):.0f} MB")
+            target = gateway.target("aigateway")
             rows, each = asyncio.run(growth(target, gateway.pid, given.requests, 20))
             print("\n" + table(["requests", "MB", "CPU µs each"], rows))
             print(f"\n{each:.3f} KB for each 1,000 requests", flush=True)

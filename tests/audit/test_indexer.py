@@ -67,6 +67,7 @@ async def test_while_the_database_is_away_it_waits_and_loses_nothing(store, monk
 
 @pytest.mark.parametrize("old", [False, True])
 async def test_a_text_that_the_database_refuses_holds_back_no_other(store, monkeypatch, old):
+    monkeypatch.setattr(index, "_MOST_AT_ONCE", -1)
     for number in range(1, 12):
         await store.write(apply, asked(number, "poison" if number == 5 else "hello"))
     if old:

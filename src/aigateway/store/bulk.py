@@ -28,7 +28,10 @@ _decode = msgspec.json.Decoder().decode
 
 @dataclass(frozen=True, slots=True)
 class Insert:
-    """Adds rows to a table; `conflict` says what is done about those whose `keys` are there already."""
+    """Adds rows to a table.
+
+    `conflict` says what is done about those whose `keys` are there already; where it is empty, they are refused.
+    """
 
     table: Table
     columns: tuple[str, ...]
@@ -79,21 +82,39 @@ def storable(connection: Connection, table: Table, columns: Sequence[str], rows:
     return [tuple(_without_nul(table, name, value) for name, value in zip(columns, row, strict=True)) for row in rows]
 
 
-def of_ids(connection: Connection, table: Table, columns: str, ids: Iterable[str], key: str = "id") -> Sequence[Any]:
+def of_ids(
+    connection: Connection, table: Table, columns: str, ids: Iterable[str | int], key: str = "id"
+) -> Sequence[Any]:
     """These columns of the rows whose `key` is among `ids`."""
     wanted = list(ids)
     if not wanted:
         return []
-    query = f"SELECT {columns} FROM {table.name} WHERE {key}"  # noqa: S608  # our names
-    if connection.dialect.name == "postgresql":
-        return connection.exec_driver_sql(f"{query} = ANY(%s::uuid[])", (wanted,)).all()
-    statement = f"{query} IN (SELECT value FROM json_each(?))"  # noqa: S608  # our names
-    return connection.exec_driver_sql(statement, (_encode(wanted).decode(),)).all()
+    query = f"SELECT {columns} FROM {table.name} WHERE {_is_among(connection, table, key)}"  # noqa: S608  # our names
+    return connection.exec_driver_sql(query, _given(connection, wanted)).all()
+
+
+def delete_ids(connection: Connection, table: Table, ids: Iterable[str | int], key: str = "id") -> None:
+    """Delete the rows whose `key` is among `ids`."""
+    wanted = list(ids)
+    if wanted:
+        statement = f"DELETE FROM {table.name} WHERE {_is_among(connection, table, key)}"  # noqa: S608  # our names
+        connection.exec_driver_sql(statement, _given(connection, wanted))
 
 
 def as_rows(connection: Connection, table: Table, columns: Iterable[str]) -> str:
     """The columns as SQL that gives their values in the form of `store.rows`; SQLite's flags are 0 and 1."""
     return ", ".join(_as_row(table, name, connection.dialect.name) for name in columns)
+
+
+def _is_among(connection: Connection, table: Table, key: str) -> str:
+    """That a column is among the values that are `_given`: by one parameter, however many they are."""
+    if connection.dialect.name != "postgresql":
+        return f"{key} IN (SELECT value FROM json_each(?))"  # noqa: S608  # our names
+    return f"{key} = ANY(%s::{'uuid' if isinstance(table.c[key].type, Uuid36) else 'bigint'}[])"
+
+
+def _given(connection: Connection, values: list[str | int]) -> tuple[Any, ...]:
+    return (values if connection.dialect.name == "postgresql" else _encode(values).decode(),)
 
 
 def _as_row(table: Table, name: str, dialect: str) -> str:
@@ -110,7 +131,7 @@ def _into(insert: Insert) -> str:
 
 
 def _on_conflict(insert: Insert) -> str:
-    return f"ON CONFLICT ({', '.join(insert.keys)}) {insert.conflict}"
+    return f"ON CONFLICT ({', '.join(insert.keys)}) {insert.conflict}" if insert.conflict else ""
 
 
 @lru_cache

@@ -21,7 +21,7 @@ import msgspec
 from sqlalchemy import Boolean, Connection, Table, delete, func, insert, select, update
 
 from aigateway.store.bulk import Insert, Update, as_rows, of_ids
-from aigateway.store.rows import CHILDREN, INTERCEPTION, Row
+from aigateway.store.rows import CHILD_METADATA, CHILDREN, INTERCEPTION, Row, Whole, together
 from aigateway.store.session_index import chunks
 from aigateway.store.tables import chain_links, chains, interceptions
 from aigateway.store.times import utc_now
@@ -31,8 +31,6 @@ _NIL = "00000000-0000-0000-0000-000000000000"
 _encode = msgspec.json.Encoder(order="sorted").encode
 _decode = msgspec.json.Decoder().decode
 _METADATA = INTERCEPTION.index("metadata")
-_CHILDREN_METADATA = {table: columns.index("metadata") for table, columns in CHILDREN.items()}
-"""Where the metadata is among a row's values."""
 _LONGEST_REMEMBERED = 512
 """Characters of JSON whose one form is kept."""
 _LINKS = Insert(chain_links, ("chain_id", "position", "digest", "interception_id", "detail"), ("chain_id", "position"))
@@ -71,32 +69,22 @@ def next_digest(before: str, content: bytes) -> str:
     return sha256(before.encode() + content).hexdigest()
 
 
-def content_of(interception: Row, children: Mapping[Table, Sequence[Row]]) -> bytes:
-    """All rows of an interception, in one form whatever the database: columns as in `store.rows`."""
-    parts: list[object] = [_canonical(interception, _METADATA)]
-    for table, metadata in _CHILDREN_METADATA.items():
-        rows = children.get(table)
-        parts.append(_in_order(rows, metadata) if rows else ())
+def content_of(whole: Whole) -> bytes:
+    """All rows of an interception, in one form whatever the database."""
+    parts: list[object] = [_canonical(whole.interception, _METADATA)]
+    for rows in whole.children:
+        ordered = sorted(rows, key=_first) if len(rows) > 1 else rows
+        parts.append([_canonical(row, CHILD_METADATA) for row in ordered])
     return _encode(parts)
 
 
-def _in_order(rows: Sequence[Row], metadata: int) -> list[Sequence[object]]:
-    if len(rows) > 1:
-        rows = sorted(rows, key=_first)
-    return [_canonical(row, metadata) for row in rows]
-
-
-def stored_contents(connection: Connection, ids: Sequence[str]) -> dict[str, bytes]:
-    """What the tables hold of these interceptions, as `content_of`; those that are not there are left out."""
-    found: dict[str, bytes] = {}
+def stored(connection: Connection, ids: Sequence[str]) -> dict[str, Whole]:
+    """What the tables hold of these interceptions; those that are not there are left out."""
+    found: dict[str, Whole] = {}
     for some in chunks(ids):
-        begun = {str(row[0]): row for row in _stored(connection, interceptions, INTERCEPTION, "id", some)}
-        children: dict[str, dict[Table, list[Row]]] = {ident: {} for ident in begun}
-        for table, columns in CHILDREN.items():
-            for row in _stored(connection, table, columns, "interception_id", some):
-                if str(row[1]) in children:
-                    children[str(row[1])].setdefault(table, []).append(row)
-        found.update((ident, content_of(row, children[ident])) for ident, row in begun.items())
+        begun = _stored(connection, interceptions, INTERCEPTION, "id", some)
+        children = (_stored(connection, *child, "interception_id", some) for child in CHILDREN.items())
+        found |= together(begun, children)
     return found
 
 
@@ -192,11 +180,12 @@ def _stored(
 
 def _canonical(row: Row, metadata: int) -> Sequence[object]:
     """A row's values, with the JSON at that place in one form."""
-    text = row[metadata]
+    text: Any = row[metadata]
     if not text:
         return row
-    one_form = _remembered_form if len(str(text)) <= _LONGEST_REMEMBERED else _one_form
-    return (*row[:metadata], one_form(str(text)), *row[metadata + 1 :])
+    values: list[object] = list(row)
+    values[metadata] = _remembered_form(text) if len(text) <= _LONGEST_REMEMBERED else _one_form(text)
+    return values
 
 
 def _one_form(text: str) -> msgspec.Raw:

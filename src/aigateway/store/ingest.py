@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection
 
 from aigateway.store import activity_sums, rows, session_index
 from aigateway.store.bulk import Insert, Update, as_rows, of_ids, storable
-from aigateway.store.chain import UNNAMED, Chain, content_of, extend, stored_contents
+from aigateway.store.chain import UNNAMED, Chain, content_of, extend, stored
 from aigateway.store.lineage import link
 from aigateway.store.records import (
     AnyRecord,
     InterceptionEnd,
     InterceptionStart,
-    TokenUsage,
     ToolUsage,
 )
-from aigateway.store.rows import Row, Use
+from aigateway.store.rows import Row, Use, Whole, together
 from aigateway.store.search import index
 from aigateway.store.tables import interceptions, token_usages
 from aigateway.store.turns import Turn, wait_for
@@ -28,8 +26,11 @@ from aigateway.store.types import without_nul
 
 _INTERCEPTIONS = Insert(interceptions, rows.INTERCEPTION)
 _ENDS = Update(interceptions, rows.ENDED, "ended_at IS NULL")
-_STARTED_AT = rows.INTERCEPTION.index("started_at")
+_SESSION, _ANSWERS, _STARTED_AT = map(
+    rows.INTERCEPTION.index, ("client_session_id", "correlating_tool_call_id", "started_at")
+)
 _CHILDREN = tuple(Insert(table, columns) for table, columns in rows.CHILDREN.items())
+_USAGES = list(rows.CHILDREN).index(token_usages)
 
 
 @dataclass(slots=True)
@@ -39,7 +40,7 @@ class _Batch:
     starts: dict[str, InterceptionStart] = field(default_factory=dict)
     ends: dict[str, InterceptionEnd] = field(default_factory=dict)
     """The first one of each interception: it is the one that counts."""
-    children: dict[Table, list[Row]] = field(default_factory=lambda: defaultdict(list))
+    children: tuple[list[Row], ...] = field(default_factory=lambda: tuple([] for _ in _CHILDREN))
     calls: list[str] = field(default_factory=list)
     """Ids of tool calls."""
     with_texts: set[str] = field(default_factory=set)
@@ -48,7 +49,7 @@ class _Batch:
     @property
     def used_late(self) -> set[str]:
         """Interceptions whose usage has come without a start or an end: they may have ended before."""
-        return {str(row[1]) for row in self.children[token_usages]} - self.starts.keys() - self.ends.keys()
+        return {row[1] for row in self.children[_USAGES]} - self.starts.keys() - self.ends.keys()
 
 
 class _Known(NamedTuple):
@@ -84,51 +85,40 @@ def apply(connection: Connection, records: Sequence[AnyRecord], replica: Chain =
         if ident in known and not known[ident].ended
     ]
     _INTERCEPTIONS.write(connection, begun)
-    for insert in _CHILDREN:
-        children = batch.children[insert.table]
-        batch.children[insert.table] = storable(connection, insert.table, insert.columns, children)
-        insert.write(connection, batch.children[insert.table])
+    children = [
+        storable(connection, insert.table, insert.columns, observed)
+        for insert, observed in zip(_CHILDREN, batch.children, strict=True)
+    ]
+    for insert, observed in zip(_CHILDREN, children, strict=True):
+        insert.write(connection, observed)
     _ENDS.write(connection, ended)
-    _chain(connection, replica, batch, begun, [str(row[0]) for row in ended])
+    over = together((row for row in begun if row[0] in batch.ends), children)
+    over |= stored(connection, [row[0] for row in ended])
+    extend(connection, replica, ((ident, content_of(over[ident])) for ident in batch.ends if ident in over))
     before = link(connection, started=_answering(batch.starts.values()), called=_called(connection, batch))
-    _note_sessions(connection, batch, new, [str(row[0]) for row in ended])
+    _note_sessions(connection, over.values())
     session_index.follow(connection, before)
     session_index.note(connection, list(batch.used_late))
     activity_sums.forget(connection, _counting_anew(connection, batch, begun, known))
-    batch.with_texts.difference_update(batch.ends, (start.interception_id for start in new))
-    index.note(connection, ended=batch.ends, written=batch.with_texts)
+    batch.with_texts.difference_update(over, (row[0] for row in begun))
+    index.follow(connection, ended=over.values(), written=batch.with_texts)
 
 
 def _sorted(records: Iterable[AnyRecord]) -> _Batch:
     batch = _Batch()
     for record in records:
-        if isinstance(record, InterceptionStart):
+        if type(record) is InterceptionStart:
             batch.starts.setdefault(record.interception_id, record)
-        elif isinstance(record, InterceptionEnd):
+        elif type(record) is InterceptionEnd:
             batch.ends.setdefault(record.interception_id, record)
         else:
-            table, row = rows.child(record)
-            batch.children[table].append(row)
-            if not isinstance(record, TokenUsage):
+            place, as_row = rows.CHILD_ROWS[type(record)]
+            batch.children[place].append(as_row(record))
+            if place != _USAGES:
                 batch.with_texts.add(record.interception_id)
-            if isinstance(record, ToolUsage) and record.tool_call_id:
+            if type(record) is ToolUsage and record.tool_call_id:
                 batch.calls.append(record.tool_call_id[: rows.LONGEST_INDEXED])
     return batch
-
-
-def _chain(connection: Connection, replica: Chain, batch: _Batch, begun: Sequence[Row], ended: Sequence[str]) -> None:
-    """Chain what has ended: what came whole from memory, the rest as the tables have it."""
-    contents: dict[str, bytes] = {}
-    whole = {str(row[0]): row for row in begun if row[0] in batch.ends}
-    if whole:
-        children: dict[str, dict[Table, list[Row]]] = {ident: {} for ident in whole}
-        for table, new in batch.children.items():
-            for row in new:
-                if row[1] in whole:
-                    children[str(row[1])].setdefault(table, []).append(row)
-        contents = {ident: content_of(row, children[ident]) for ident, row in whole.items()}
-    contents |= stored_contents(connection, ended)
-    extend(connection, replica, ((ident, contents[ident]) for ident in batch.ends if ident in contents))
 
 
 def _known(connection: Connection, ids: Iterable[str]) -> dict[str, _Known]:
@@ -144,7 +134,7 @@ def _counting_anew(
     connection: Connection, batch: _Batch, begun: Sequence[Row], known: Mapping[str, _Known]
 ) -> set[str]:
     """When that began whose figures may be others now, as the tables have it."""
-    times = {str(row[_STARTED_AT]) for row in begun if row[0] in batch.ends}
+    times = {row[_STARTED_AT] for row in begun if row[0] in batch.ends}
     times.update(known[ident].started_at for ident in batch.ends if ident in known)
     column = as_rows(connection, interceptions, ("started_at",))
     times.update(row[0] for row in of_ids(connection, interceptions, column, batch.used_late))
@@ -161,18 +151,14 @@ def _called(connection: Connection, batch: _Batch) -> list[str]:
     return [without_nul(call) for call in batch.calls] if connection.dialect.name == "postgresql" else batch.calls
 
 
-def _note_sessions(
-    connection: Connection, batch: _Batch, new: Sequence[InterceptionStart], ended: Sequence[str]
-) -> None:
+def _note_sessions(connection: Connection, over: Iterable[Whole]) -> None:
     """Take what has ended into the tables of sessions: without asking, where the start tells the session."""
     told: list[Use] = []
-    asked = list(ended)
-    for start in new:
-        if start.interception_id not in batch.ends:
-            continue
-        if start.client_session_id or not start.correlating_tool_call_id:
-            told.append(rows.use(start))
+    asked: list[str] = []
+    for row, _ in over:
+        if row[_SESSION] or not row[_ANSWERS]:
+            told.append(rows.use(row))
         else:
-            asked.append(start.interception_id)
+            asked.append(row[0])
     session_index.take_in(connection, told)
     session_index.note(connection, asked)

@@ -5,7 +5,9 @@ Times are the fixed-width text of `store.times`, metadata is JSON text. What is 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from datetime import datetime
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import Table
@@ -22,7 +24,8 @@ from aigateway.store.tables import model_thoughts, token_usages, tool_usages, us
 from aigateway.store.times import rfc3339
 
 Value = str | int | bytes | None
-Row = tuple[Value, ...]
+Row = tuple[Any, ...]
+"""Of such values."""
 Use = tuple[str, str, str, str, str, str, str]
 """Session id, initiator id, provider, its name, model and client of an interception, and when it started."""
 
@@ -79,7 +82,8 @@ CHILDREN: dict[Table, tuple[str, ...]] = {
     ),
     model_thoughts: (*_CHILD, "content"),
 }
-"""The columns of `child`, by table."""
+"""The columns of what was observed in interceptions, by table. Other things of these tables come in this order."""
+CHILD_METADATA = _CHILD.index("metadata")
 
 _BIGGEST = 2**63 - 1
 """What a bigint holds. A provider that reports more is wrong, and must not stop the rows behind it."""
@@ -119,17 +123,10 @@ def interception(start: InterceptionStart, end: InterceptionEnd | None) -> Row:
     )
 
 
-def use(start: InterceptionStart) -> Use:
+def use(row: Row) -> Use:
     """What an interception of its client's session, or of one of its own, used, and when it started."""
-    return (
-        _cut(start.client_session_id or None, 256) or start.interception_id,
-        start.initiator_id,
-        start.provider,
-        start.provider_name,
-        start.model[:LONGEST_INDEXED],
-        start.client[:64],
-        _time(start.started_at),
-    )
+    ident, initiator, _, provider, provider_name, model, client, session, _, _, started_at, *_ = row
+    return (session or ident, initiator, provider, provider_name, model, client, started_at)
 
 
 def ended(end: InterceptionEnd, hint: str, metadata: str | None) -> Row:
@@ -139,44 +136,76 @@ def ended(end: InterceptionEnd, hint: str, metadata: str | None) -> Row:
     return (end.interception_id, *_what_came(end), (end.credential_hint or hint)[:_LONGEST_HINT], metadata)
 
 
-def child(record: PromptUsage | TokenUsage | ToolUsage | ModelThought) -> tuple[Table, Row]:
-    """Where a record belongs, and as what."""
-    row: Row = (
+def _prompt(record: PromptUsage) -> Row:
+    return (*_observed(record), record.prompt)
+
+
+def _usage(record: TokenUsage) -> Row:
+    return (
+        *_observed(record),
+        _count(record.input_tokens),
+        _count(record.output_tokens),
+        _count(record.cache_read_input_tokens),
+        _count(record.cache_write_input_tokens),
+    )
+
+
+def _tool(record: ToolUsage) -> Row:
+    return (
+        *_observed(record),
+        _cut(record.tool_call_id, LONGEST_INDEXED),
+        record.item_id,
+        record.server_url,
+        record.tool,
+        record.input,
+        record.injected,
+        record.invocation_error,
+    )
+
+
+def _thought(record: ModelThought) -> Row:
+    return (*_observed(record), record.content)
+
+
+def _observed(record: PromptUsage | TokenUsage | ToolUsage | ModelThought) -> Row:
+    return (
         record.id,
         record.interception_id,
         record.msg_id[:LONGEST_INDEXED],
         json_text(record.metadata),
         _time(record.created_at),
     )
-    match record:
-        case PromptUsage():
-            return user_prompts, (*row, record.prompt)
-        case ModelThought():
-            return model_thoughts, (*row, record.content)
-        case TokenUsage():
-            return token_usages, (
-                *row,
-                _count(record.input_tokens),
-                _count(record.output_tokens),
-                _count(record.cache_read_input_tokens),
-                _count(record.cache_write_input_tokens),
-            )
-        case ToolUsage():
-            return tool_usages, (
-                *row,
-                _cut(record.tool_call_id, LONGEST_INDEXED),
-                record.item_id,
-                record.server_url,
-                record.tool,
-                record.input,
-                record.injected,
-                record.invocation_error,
-            )
 
 
-def json_text(value: object) -> str:
+CHILD_ROWS: dict[type, tuple[int, Callable[[Any], Row]]] = {
+    PromptUsage: (0, _prompt),
+    TokenUsage: (1, _usage),
+    ToolUsage: (2, _tool),
+    ModelThought: (3, _thought),
+}
+"""What makes the row of a record, and the place of its table in `CHILDREN`."""
+
+
+class Whole(NamedTuple):
+    """An interception, and what was observed in it, table by table."""
+
+    interception: Row
+    children: tuple[list[Row], ...]
+
+
+def together(begun: Iterable[Row], children: Iterable[Iterable[Row]]) -> dict[str, Whole]:
+    """Interceptions by id, each with what is its own of the rows of each table."""
+    found = {row[0]: Whole(row, ([], [], [], [])) for row in begun}
+    for place, rows in enumerate(children):
+        for row in rows:
+            if row[1] in found:
+                found[row[1]].children[place].append(row)
+    return found
+
+
+def json_text(value: dict[str, Any]) -> str:
     """JSON as the tables take it."""
-    return _encode(value).decode()
+    return _encode(value).decode() if value else "{}"
 
 
 def _what_came(end: InterceptionEnd) -> Row:
@@ -192,13 +221,14 @@ def _what_came(end: InterceptionEnd) -> Row:
 
 
 def _time(text: str) -> str:
-    """The text if it is a time in the one form that is kept; else the time that it says, in that form.
+    """The text if it has the one form that is kept, in which all our own times are; else what it says, in that form.
 
     Raises:
         ValueError: it is no time.
     """
-    moment = datetime.fromisoformat(text)
-    return text if len(text) == _TIME_CHARACTERS and text[-1] == "Z" and text[10] == "T" else rfc3339(moment)
+    if len(text) == _TIME_CHARACTERS and text[-1] == "Z" and text[10] == "T":
+        return text
+    return rfc3339(datetime.fromisoformat(text))
 
 
 def _cut(text: str | None, length: int) -> str | None:

@@ -32,6 +32,7 @@ _SPAN = ("started_at", "last_started_at")
 _ASKED_AT_ONCE = 1000
 
 _T = TypeVar("_T")
+_Key = TypeVar("_Key", bound=tuple[str, ...])
 
 
 def _widening(table: Table, key: tuple[str, ...]) -> Insert:
@@ -107,17 +108,20 @@ def among(table: Table, keys: Sequence[SessionKey]) -> ColumnElement[bool]:
 
 def take_in(connection: Connection, uses: Iterable[Use]) -> None:
     """Take in interceptions that have ended; they may have been taken in before."""
-    times: dict[tuple[str, ...], list[str]] = {}
-    for use in uses:
-        times.setdefault(use[:-1], []).append(use[-1])
-    used = [(*key, min(found), max(found)) for key, found in times.items()]
-    spans: dict[SessionKey, tuple[str, str]] = {}
-    for session, initiator, *_, first, last in used:
-        before = spans.get((session, initiator), (first, last))
-        spans[session, initiator] = (min(before[0], first), max(before[1], last))
+    used = _spans((use[:-1], use[-1], use[-1]) for use in uses)
+    spans = _spans((use[:2], *span) for use, span in used.items())
     # In one order, so that two who do this at the same time do not wait for each other in a circle.
     _SESSIONS.write(connection, sorted((*key, *span) for key, span in spans.items()))
-    _USES.write(connection, sorted(used))
+    _USES.write(connection, sorted((*key, *span) for key, span in used.items()))
+
+
+def _spans(moments: Iterable[tuple[_Key, str, str]]) -> dict[_Key, tuple[str, str]]:
+    """The first and the last moment of each key."""
+    found: dict[_Key, tuple[str, str]] = {}
+    for key, first, last in moments:
+        before = found.get(key)
+        found[key] = (first, last) if before is None else (min(before[0], first), max(before[1], last))
+    return found
 
 
 def _take_in(connection: Connection, which: ColumnElement[bool]) -> None:

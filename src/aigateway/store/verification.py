@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Select, Table, and_, exists, func, select
 
-from aigateway.store.chain import LEDGER, Head, stored_contents
+from aigateway.store.chain import LEDGER, Head, content_of, stored
 from aigateway.store.rows import CHILDREN
 from aigateway.store.tables import chain_links, chains, interceptions
 
@@ -108,7 +108,8 @@ def links(connection: Connection, chain_id: str, after: int, limit: int) -> list
         .limit(limit)
     )
     rows = connection.execute(query).all()
-    contents = stored_contents(connection, [row.interception_id for row in rows if row.interception_id])
+    found = stored(connection, [row.interception_id for row in rows if row.interception_id])
+    contents = {ident: content_of(whole) for ident, whole in found.items()}
     return [
         Link(
             row.position,

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, func, insert, select
+from sqlalchemy.exc import IntegrityError
 
 from aigateway.store import interceptions, purge, sessions
 from aigateway.store.engine import Store
@@ -49,6 +50,17 @@ def asked(number, prompt, *, who=ANN, second=None, thought=None, called=None, **
 async def catch_up(store, limit=100):
     while await store.write(index.advance, limit):
         pass
+
+
+@pytest.fixture
+def later(monkeypatch):
+    """No text is so short that SQLite takes it in at once."""
+    monkeypatch.setattr(index, "_MOST_AT_ONCE", -1)
+
+
+def documents_and_queue(connection):
+    """How many interceptions are in the index, and how many wait for it."""
+    return [connection.execute(select(func.count(table.c.id))).scalar() for table in (search_documents, search_queue)]
 
 
 async def found(store, *texts, visible_to=None, **more):
@@ -172,6 +184,47 @@ async def test_what_has_not_ended_is_not_there_and_what_comes_late_is(store):
     assert [await found(store, word) for word in ("early", "tardy", "afterthought")] == [[1]] * 3
 
 
+async def test_short_texts_are_found_as_soon_as_they_are_stored_in_sqlite(sqlite):
+    """Those of a request that began in an earlier batch too."""
+    await sqlite.write(apply, [*asked(1, "hello", thought="why", called="c"), *asked(2, "hello")[:2]])
+    assert [await found(sqlite, word) for word in ("hello", "why", "shell")] == [[1]] * 3
+    await sqlite.write(apply, [end(2, 9), *asked(3, "")])
+    assert await found(sqlite, "hello") == [1, 2]
+    assert await sqlite.read(documents_and_queue) == [3, 0]
+
+
+async def test_long_texts_wait_and_do_not_hold_up_the_short_ones_before_them(sqlite):
+    many = "many words " * 10_000
+    await sqlite.write(apply, [*asked(1, "some words"), *asked(2, many), *asked(3, many)])
+    assert await found(sqlite, "words") == [1, 2]
+    assert await sqlite.read(documents_and_queue) == [2, 1]
+    await catch_up(sqlite)
+    assert await found(sqlite, "words") == [1, 2, 3]
+
+
+async def test_a_text_that_cannot_be_taken_in_at_once_holds_up_no_record_and_is_found_later(sqlite):
+    """Two began in one moment, and the ids of their documents would be the same."""
+    await sqlite.write(apply, [*asked(0x1001, "one", second=5), *asked(7, "two")])
+    await sqlite.write(apply, [*asked(0x2001, "other", second=5), *asked(8, "three")])
+    assert await sqlite.read(documents_and_queue) == [2, 2]
+    await catch_up(sqlite)
+    assert [await found(sqlite, word) for word in ("one", "two", "other", "three")] == [[0x1001], [7], [0x2001], [8]]
+
+
+async def test_when_sqlite_undoes_all_because_of_a_text_nothing_is_taken_for_stored(sqlite, monkeypatch):
+    """As it does when the disk is full."""
+
+    def undo(connection, _documents):
+        connection.exec_driver_sql("INSERT OR ROLLBACK INTO aigateway_search_tasks (name) VALUES ('a'), ('a')")
+
+    monkeypatch.setattr(index.documents, "add", undo)
+    with pytest.raises(IntegrityError):
+        await sqlite.write(apply, asked(1, "hello"))
+    monkeypatch.undo()
+    await sqlite.write(apply, asked(1, "hello"))
+    assert await found(sqlite, "hello") == [1]
+
+
 async def test_taking_records_in_twice_changes_nothing(store):
     for _ in range(2):
         await store.write(apply, asked(1, "hello"))
@@ -188,7 +241,7 @@ async def test_what_is_purged_is_not_found_nor_waits(store):
     await catch_up(store)
     assert await found(store, "hello") == [3]
     assert await found(store, "number1") == []
-    assert await store.read(lambda connection: connection.execute(select(func.count(search_queue.c.id))).scalar()) == 0
+    assert await store.read(documents_and_queue) == [1, 0]
 
 
 @pytest.mark.parametrize("times", [5, 100], ids=["short", "long"])
@@ -215,6 +268,7 @@ def content(path):
     return path.read_bytes()
 
 
+@pytest.mark.usefixtures("later")
 async def test_what_was_there_before_is_taken_in_a_slice_at_a_time_the_newest_first(store):
     for number in range(1, 8):
         await store.write(apply, asked(number, f"old {number}"))
@@ -239,6 +293,7 @@ def without_index(connection):
     connection.execute(insert(search_tasks).values(name="backfill"))
 
 
+@pytest.mark.usefixtures("later")
 async def test_what_the_version_before_writes_beside_this_one_is_found_at_the_next_start(store):
     await store.write(apply, asked(1, "by an older replica"))
     await store.write(lambda connection: connection.execute(delete(search_queue)))

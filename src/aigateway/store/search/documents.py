@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import sqlite3
 import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from operator import itemgetter
+from typing import Any, NamedTuple
 
-from sqlalchemy import ARRAY, Connection, Text, bindparam, delete, func, insert, select, text
+from sqlalchemy import ARRAY, Connection, Text, bindparam, func, insert, select, text
 
-from aigateway.store.bulk import Insert, of_ids
+from aigateway.store.bulk import Insert, delete_ids, of_ids
+from aigateway.store.rows import Row
 from aigateway.store.search.matching import IN_A_MICROSECOND, first_id, lexeme, owner
-from aigateway.store.session_index import chunks
 from aigateway.store.tables import search_documents
 
 _SECURE_SINCE = (3, 42)
@@ -28,11 +28,11 @@ _WORTH_COMPRESSING = 512
 _COMPRESSED = b"\x78"
 """How what zlib makes begins (RFC 1950 section 2.2)."""
 
-_DOCUMENTS = Insert(search_documents, ("id", "interception_id", "words"))
+_DOCUMENTS = Insert(search_documents, ("id", "interception_id", "words"), conflict="")
+_first = itemgetter(0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Document:
+class Document(NamedTuple):
     """What an interception can be found by."""
 
     interception_id: str
@@ -44,23 +44,29 @@ class Document:
 def put(connection: Connection, documents: Sequence[Document]) -> None:
     """Write documents, in the place of those that their interceptions have."""
     remove(connection, [document.interception_id for document in documents])
-    if not documents:
-        return
-    # In the order of their ids: FTS5 begins another piece of its index at each that is smaller than the last.
-    with_ids = sorted(_with_ids(connection, documents), key=lambda pair: pair[0])
+    with_ids = _with_free_ids(connection, documents)
     if connection.dialect.name == "sqlite":
-        _put_in_sqlite(connection, with_ids)
-        return
-    words: Any = func.to_tsvector("pg_catalog.simple", bindparam("text")).op("||")(
-        func.array_to_tsvector(bindparam("who", type_=ARRAY(Text)))
-    )
-    connection.execute(
-        insert(search_documents).values(words=words),
-        [
-            {"id": ident, "interception_id": one.interception_id, "text": one.words, "who": [lexeme(one.initiator_id)]}
-            for ident, one in with_ids
-        ],
-    )
+        _write_to_sqlite(connection, with_ids)
+    elif with_ids:
+        words: Any = func.to_tsvector("pg_catalog.simple", bindparam("text")).op("||")(
+            func.array_to_tsvector(bindparam("who", type_=ARRAY(Text)))
+        )
+        connection.execute(
+            insert(search_documents).values(words=words),
+            [
+                {"id": ident, "interception_id": of, "text": text, "who": [lexeme(initiator_id)]}
+                for ident, (of, initiator_id, _, text) in with_ids
+            ],
+        )
+
+
+def add(connection: Connection, documents: Sequence[Document]) -> None:
+    """Write documents of interceptions that have none to SQLite.
+
+    Raises:
+        sqlalchemy.exc.IntegrityError: one has the id of another already, which `put` would see to.
+    """
+    _write_to_sqlite(connection, [(_likely_id(document), document) for document in documents])
 
 
 def remove(connection: Connection, interception_ids: Sequence[str]) -> int:
@@ -70,8 +76,7 @@ def remove(connection: Connection, interception_ids: Sequence[str]) -> int:
     there = of_ids(connection, search_documents, columns, interception_ids, key="interception_id")
     if forgets:
         _forget_words(connection, there)
-    for some in chunks([row[0] for row in there]):
-        connection.execute(delete(search_documents).where(search_documents.c.id.in_(some)))
+    delete_ids(connection, search_documents, [row[0] for row in there])
     return len(there)
 
 
@@ -118,13 +123,11 @@ def squeeze(connection: Connection, pages: int) -> bool:
     return bool(connection.execute(count).scalar_one() - before > 1)
 
 
-def _with_ids(connection: Connection, documents: Sequence[Document]) -> list[tuple[int, Document]]:
+def _with_free_ids(connection: Connection, documents: Sequence[Document]) -> list[tuple[int, Document]]:
     """Ids in the order of time, so that the newest are found first and a time is a range of them."""
     wanted = [first_id(one.started_at) for one in documents]
     column = search_documents.c.id
-    taken: set[int] = set()
-    for some in chunks(wanted):
-        taken.update(connection.execute(select(column).where(column.in_(some))).scalars())
+    taken = {ident for (ident,) in of_ids(connection, search_documents, "id", wanted)}
     found: list[tuple[int, Document]] = []
     for ident, document in zip(wanted, documents, strict=True):
         free = ident
@@ -138,12 +141,24 @@ def _with_ids(connection: Connection, documents: Sequence[Document]) -> list[tup
     return found
 
 
-def _put_in_sqlite(connection: Connection, documents: Sequence[tuple[int, Document]]) -> None:
-    _DOCUMENTS.write(connection, [(ident, one.interception_id, _packed(one)) for ident, one in documents])
-    connection.exec_driver_sql(
-        "INSERT INTO aigateway_search_words (rowid, who, words) VALUES (?, ?, ?)",
-        [(ident, owner(one.initiator_id), one.words) for ident, one in documents],
-    )
+def _likely_id(document: Document) -> int:
+    """An id of its moment that hardly any other has: the last of its digits are those of the interception's id."""
+    return first_id(document.started_at) + int(document.interception_id[-3:], 16) % IN_A_MICROSECOND
+
+
+def _write_to_sqlite(connection: Connection, documents: Iterable[tuple[int, Document]]) -> None:
+    rows: list[Row] = []
+    indexed: list[Row] = []
+    # In the order of their ids: FTS5 begins another piece of its index at each that is smaller than the last.
+    for ident, (interception_id, initiator_id, _, words) in sorted(documents, key=_first):
+        who = owner(initiator_id)
+        rows.append((ident, interception_id, _packed(who, words)))
+        indexed.append((ident, who, words))
+    if not rows:
+        return
+    _DOCUMENTS.write(connection, rows)
+    # One by one: FTS5 begins another piece for each statement of many rows.
+    connection.exec_driver_sql("INSERT INTO aigateway_search_words (rowid, who, words) VALUES (?, ?, ?)", indexed)
 
 
 def _forget_words(connection: Connection, rows: Sequence[Any]) -> None:
@@ -155,9 +170,9 @@ def _forget_words(connection: Connection, rows: Sequence[Any]) -> None:
         )
 
 
-def _packed(document: Document) -> bytes:
+def _packed(who: str, words: str) -> bytes:
     """Compressed where that is worth it; an owner, which is hexadecimal, never begins as zlib's format does."""
-    plain = f"{owner(document.initiator_id)} {document.words}".encode()
+    plain = f"{who} {words}".encode()
     return zlib.compress(plain, 1) if len(plain) > _WORTH_COMPRESSING else plain
 
 

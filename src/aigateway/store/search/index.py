@@ -1,26 +1,27 @@
 """Keeps the index of full-text search up with the record: behind it by a moment, and never in its way.
 
-Whoever writes records only notes which interceptions have new texts (`note`, in the same transaction). `advance`,
-called again and again in the background, takes them in some at a time, each time in a transaction: what it has not
-committed is still noted. What was on record before there was an index is taken in last, the newest first, and while
-that lasts `is_complete` says so. What is purged leaves the index in the transaction that purges it.
+Whoever writes records calls `follow` in the same transaction. In SQLite it takes short texts in at once, since they are
+at hand; of all others it only notes which interceptions have them. `advance`, called again and again in the background,
+takes these in some at a time, each time in a transaction: what it has not committed is still noted. What was on record
+before there was an index is taken in last, the newest first, and while that lasts `is_complete` says so. What is purged
+leaves the index in the transaction that purges it.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, delete, exists, insert, literal, select, tuple_, update
 
-from aigateway.store.bulk import Insert, of_ids
+from aigateway.store.bulk import Insert, delete_ids, of_ids
+from aigateway.store.rows import CHILDREN, INTERCEPTION, Whole
 from aigateway.store.search import documents
 from aigateway.store.search.documents import Document
 from aigateway.store.search.words import BREAK, LONGEST, words
-from aigateway.store.session_index import chunks
 from aigateway.store.tables import (
     interceptions,
     model_thoughts,
@@ -46,6 +47,11 @@ TEXTS = {
 }
 """What can be found: the table, and the text in SQL."""
 _QUEUE = Insert(search_queue, ("interception_id",))
+_BETWEEN = f" {BREAK} "
+_MOST_AT_ONCE = LONGEST
+"""Characters that are taken in by the transaction that writes them; others that write wait some 20 ms meanwhile."""
+_STARTED_AT = INTERCEPTION.index("started_at")
+_TOOL, _INPUT = (CHILDREN[tool_usages].index(name) for name in ("tool", "input"))
 
 
 class _Task(StrEnum):
@@ -56,16 +62,33 @@ class _Task(StrEnum):
     SQUEEZING = "squeezing"
 
 
-def note(connection: Connection, *, ended: Collection[str], written: Collection[str]) -> None:
-    """Note which interceptions are to be taken in.
+def follow(connection: Connection, *, ended: Iterable[Whole], written: Collection[str]) -> None:
+    """Take in what is at hand and short, and note what else is to be taken in.
 
     Args:
         connection: the transaction that writes their records.
         ended: those that have ended now.
-        written: others, of which texts have come. What has not ended yet will be noted when it does.
+        written: others, of which texts have come. What has not ended yet will be taken in when it does.
     """
-    before = of_ids(connection, interceptions, "id, ended_at IS NOT NULL", written)
-    _QUEUE.write(connection, [(ident,) for ident in ended] + [(str(ident),) for ident, is_ended in before if is_ended])
+    left = _MOST_AT_ONCE if connection.dialect.name == "sqlite" else -1
+    short: list[Document] = []
+    queued: list[str] = []
+    for interception, (prompts, _, tools, thoughts) in ended:
+        texts = [row[-1] for row in prompts] + [row[-1] for row in thoughts]
+        texts += [f"{row[_TOOL]} {row[_INPUT]}" for row in tools]
+        left -= sum(map(len, texts))
+        if texts and left >= 0:
+            ident, initiator_id = interception[:2]
+            short.append(
+                Document(ident, initiator_id, time_of(interception[_STARTED_AT]), _BETWEEN.join(map(words, texts)))
+            )
+        elif texts:
+            queued.append(interception[0])
+    if not _are_added(connection, short):
+        queued += [document.interception_id for document in short]
+    there = of_ids(connection, interceptions, "id, ended_at IS NOT NULL", written)
+    queued += [str(ident) for ident, is_ended in there if is_ended]
+    _QUEUE.write(connection, [(ident,) for ident in queued])
 
 
 def note_missing(connection: Connection, since: datetime) -> None:
@@ -98,8 +121,7 @@ def advance(connection: Connection, limit: int) -> int:
     queued = connection.execute(select(search_queue).order_by(search_queue.c.id).limit(limit)).all()
     if queued:
         _take_in(connection, sorted({row.interception_id for row in queued}))
-        for some in chunks([row.id for row in queued]):
-            connection.execute(delete(search_queue).where(search_queue.c.id.in_(some)))
+        delete_ids(connection, search_queue, [row.id for row in queued])
         return len(queued)
     tasks = {row.name: row for row in connection.execute(select(search_tasks))}
     if _Task.BACKFILL in tasks:
@@ -126,11 +148,26 @@ def forget(connection: Connection, interception_ids: Sequence[str]) -> None:
     """Take out what is purged in this transaction."""
     # Whoever is taking in one of these is waited for: it would come into the index after it was taken out.
     wait_for(connection, Turn.INDEX)
-    for some in chunks(interception_ids):
-        connection.execute(delete(search_queue).where(search_queue.c.interception_id.in_(some)))
+    delete_ids(connection, search_queue, interception_ids, key="interception_id")
     removed = documents.remove(connection, interception_ids)
     if removed and documents.keeps_what_is_removed(connection):
         _begin(connection, _Task.SQUEEZE)
+
+
+def _are_added(connection: Connection, new: Sequence[Document]) -> bool:
+    """Write documents to SQLite; what it refuses leaves no trace, since no record must be held up by its texts."""
+    if not new:
+        return True
+    connection.exec_driver_sql("SAVEPOINT texts")
+    try:
+        documents.add(connection, new)
+    except Exception:
+        if not connection.connection.driver_connection.in_transaction:  # type: ignore[union-attr]  # sqlite3's own
+            raise  # All was undone, as it is when the disk is full.
+        connection.exec_driver_sql("ROLLBACK TO texts")
+        return False
+    connection.exec_driver_sql("RELEASE texts")
+    return True
 
 
 _is_in = exists().where(search_documents.c.interception_id == interceptions.c.id)
@@ -188,12 +225,7 @@ def _take_in(connection: Connection, ids: Sequence[str]) -> None:
     documents.put(
         connection,
         [
-            Document(
-                interception_id=str(ident),
-                initiator_id=str(initiator_id),
-                started_at=time_of(started_at),
-                words=_words(texts[str(ident)]),
-            )
+            Document(str(ident), str(initiator_id), time_of(started_at), _words(texts[str(ident)]))
             for ident, initiator_id, started_at in of_ids(
                 connection, interceptions, "id, initiator_id, started_at", texts
             )
@@ -218,4 +250,4 @@ def _words(texts: Sequence[str]) -> str:
     for text in texts:
         found.append(words(text[:left]))
         left = max(0, left - len(text))
-    return f" {BREAK} ".join(found).encode()[:_MOST_BYTES].decode(errors="ignore")
+    return _BETWEEN.join(found).encode()[:_MOST_BYTES].decode(errors="ignore")

@@ -64,7 +64,8 @@ class Looked:
 
 def first_id(moment: datetime) -> int:
     """The smallest id of a document of this moment: ids go with the time at which interceptions started."""
-    return max(0, (moment - _EPOCH) // timedelta(microseconds=1) * IN_A_MICROSECOND)
+    since = moment - _EPOCH
+    return max(0, (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) * IN_A_MICROSECOND
 
 
 def owner(initiator_id: str) -> str:

@@ -18,7 +18,7 @@ BREAK = "\ue000"
 ALSO = " + "
 """Stands between phrases of a search that have to be there all."""
 
-_ASCII = {code: chr(code).lower() if chr(code).isalnum() else " " for code in range(128)}
+_ASCII = bytes(ord(chr(code).lower()) if chr(code).isalnum() and code < 128 else ord(" ") for code in range(256))
 _NOT_A_WORD = re.compile(r"[\W_]+")
 ALONE = (
     "["
@@ -34,7 +34,7 @@ _ALONE = re.compile(f"({ALONE})")
 def words(text: str) -> str:
     """The words of a text, with blanks between them."""
     if text.isascii():
-        return text.translate(_ASCII)
+        return text.encode().translate(_ASCII).decode()
     spaced = _NOT_A_WORD.sub(" ", unicodedata.normalize("NFKC", text).casefold())
     return _ALONE.sub(r" \1 ", spaced)
 

@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 
 from sqlalchemy import event
 
-from aigateway.store import purge
+from aigateway.store import interceptions, purge, sessions
 from aigateway.store.engine import Store
 from aigateway.store.ingest import apply
-from tests.store.stories import end, start, story, tool
+from aigateway.store.interceptions import InterceptionFilter
+from tests.store.stories import ANN, end, start, story, tool, uid
 
 LATER = datetime(2026, 2, 1, tzinfo=UTC)
 
@@ -23,7 +24,7 @@ def at_work(connection):
     purge.records(connection, LATER, 10)
 
 
-def plans(connection, explain):
+def plans(connection, explain, work=at_work):
     """How the database goes about each statement."""
     seen = []
 
@@ -32,12 +33,31 @@ def plans(connection, explain):
         if not statement.startswith(("INSERT", explain, "EXPLAIN")):
             seen.append((statement, parameters[0] if executemany else parameters))
 
-    at_work(connection)
+    work(connection)
     event.remove(connection, "before_cursor_execute", note)
     return {
         statement: "\n".join(str(row[-1]) for row in connection.exec_driver_sql(f"{explain} {statement}", parameters))
         for statement, parameters in seen
     }
+
+
+def lists(connection):
+    """The newest pages of all and of one person, and what is below them."""
+    for whose in (None, ANN):
+        wanted = InterceptionFilter(visible_to=whose)
+        sessions.page(connection, wanted, after=None, offset=0, limit=10)
+        sessions.below(connection, wanted, after=(LATER, uid(1), ANN), limit=10)
+    everybody = InterceptionFilter(visible_to=None)
+    interceptions.page(connection, everybody, after_id=None, offset=0, limit=10)
+    interceptions.below(connection, everybody, after=(LATER, uid(1)), limit=10)
+
+
+async def test_what_is_newest_is_read_backwards_along_an_index(sqlite):
+    found = await sqlite.write(plans, "EXPLAIN QUERY PLAN", lists)
+    ordered = {statement: plan for statement, plan in found.items() if "ORDER BY aibridge" in statement}
+    keys = [plan for plan in ordered.values() if "_by_time" in plan or "_of_initiator" in plan]
+    assert len(keys) == 6
+    assert not any("TEMP B-TREE" in plan for plan in keys)
 
 
 async def test_in_the_embedded_database(sqlite):

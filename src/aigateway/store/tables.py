@@ -149,7 +149,8 @@ for _rare in ("client_session_id", "correlating_tool_call_id", "thread_parent_id
         sqlite_where=interceptions.c[_rare].is_not(None),
         info={"postgresql_where": interceptions.c[_rare].is_not(None)},
     )
-Index("ix_aibridge_interceptions_newest", interceptions.c.started_at.desc(), interceptions.c.id.desc())
+# Indexes by time ascend, since a new row costs least at an index's end; what is newest is found by reading backwards.
+Index("ix_aibridge_interceptions_by_time", interceptions.c.started_at, interceptions.c.id)
 Index(
     "ix_aibridge_interceptions_in_session",
     interceptions.c.session_id,
@@ -189,9 +190,8 @@ sessions = Table(
     *(Column(_name, BigInteger) for _name in ("threads", "interceptions", "failures", *_TOKENS)),
     sqlite_with_rowid=False,
 )
-_newest_sessions = (sessions.c.started_at.desc(), sessions.c.session_id.desc(), sessions.c.initiator_id.desc())
-Index("ix_aibridge_sessions_newest", *_newest_sessions)
-Index("ix_aibridge_sessions_newest_of", sessions.c.initiator_id, *_newest_sessions[:2])
+Index("ix_aibridge_sessions_by_time", sessions.c.started_at, sessions.c.session_id, sessions.c.initiator_id)
+Index("ix_aibridge_sessions_of_initiator", sessions.c.initiator_id, sessions.c.started_at, sessions.c.session_id)
 Index(
     "ix_aibridge_sessions_without_sums",
     sessions.c.started_at,
@@ -282,12 +282,9 @@ Index("ix_aibridge_tool_usages_call", tool_usages.c.provider_tool_call_id, tool_
 
 model_thoughts = _child("aibridge_model_thoughts", Column("content", Text, nullable=False))
 
-# Prompts are found by their own index above, which begins with the same column; they and thoughts bear no response's id
-# that anybody looks for.
+# Prompts are found by their own index above, which begins with the same column.
 for _table in (token_usages, tool_usages, model_thoughts):
     Index(f"ix_{_table.name}_interception_id", _table.c.interception_id)
-for _table in (token_usages, tool_usages):
-    Index(f"ix_{_table.name}_provider_response_id", _table.c.provider_response_id)
 
 # Hash chains: `store.chain`. Digests are hexadecimal, so that people can compare them.
 chains = Table(
@@ -330,12 +327,12 @@ Index("ix_aigateway_search_documents_words", search_documents.c.words, info={"po
     dialect="postgresql"
 )
 
-# Interceptions whose texts have come, and are to be taken into the index.
+# Interceptions whose texts have come, and are to be taken into the index: never many.
 search_queue = Table(
     "aigateway_search_queue",
     metadata,
     Column("id", _row_id, primary_key=True),
-    Column("interception_id", Uuid36, nullable=False, index=True),
+    Column("interception_id", Uuid36, nullable=False),
 )
 
 # What is left to do over the whole index, and where it goes on; nothing when all is done.

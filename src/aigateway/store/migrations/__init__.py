@@ -13,8 +13,8 @@ Rules for a new revision, since replicas of the version before it serve on while
 
 from __future__ import annotations
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011", "0012", "0013")
-"""Every revision, oldest first. A new one is added here as well as in `versions/`."""
+REVISIONS = tuple(f"{number:04}" for number in range(1, 15))
+"""Every revision, oldest first. A new one is counted here and put into `versions/`."""
 
 HEAD = REVISIONS[-1]
 """The revision that this version of the program works with."""

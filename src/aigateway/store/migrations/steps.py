@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from alembic import op
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 
 
-def build_index(name: str, table: str, columns: Sequence[str], *, where: str | None = None) -> None:
+def build_index(name: str, table: str, columns: Sequence[str | TextClause], *, where: str | None = None) -> None:
     """Add an index to a table that may be large, while others go on writing (CREATE INDEX CONCURRENTLY).
 
     It may be called again after it was interrupted. It commits what its revision did before it, so it comes first.

@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from aigateway.store import migrations
 from aigateway.store.absence import means_away
+from aigateway.store.bulk import sqlite_of
 from aigateway.store.engine import Store, StoreRefused, StoreTooNew, StoreUnavailable
 from aigateway.store.tables import metadata
 from tests.support.waiting import eventually
@@ -234,3 +235,19 @@ async def test_people_can_read_on_new_connections_while_somebody_writes(store):
     await asyncio.gather(*(store.read(slow) for _ in range(4)))
     go_on.set()
     await writing
+
+
+async def test_what_the_driver_of_sqlite_says_itself_is_told_apart_too(sqlite):
+    """Rows of the record are written past SQLAlchemy."""
+
+    def fill(connection):
+        own = sqlite_of(connection)
+        own.execute("PRAGMA max_page_count = 1")
+        own.execute("CREATE TABLE more (x)")
+        while True:
+            own.execute("INSERT INTO more VALUES (zeroblob(100000))")
+
+    with pytest.raises(StoreUnavailable, match="full"):
+        await sqlite.write(fill)
+    with pytest.raises(sqlite3.OperationalError, match="no such table"):
+        await sqlite.write(lambda connection: sqlite_of(connection).execute("SELECT 1 FROM nowhere"))

@@ -106,7 +106,7 @@ def checkpointed(path):
 @pytest.mark.parametrize(
     ("statement", "index"),
     [
-        ("SELECT id FROM aibridge_interceptions WHERE started_at < 'x' ORDER BY started_at LIMIT 9", "_newest"),
+        ("SELECT id FROM aibridge_interceptions WHERE started_at < 'x' ORDER BY started_at LIMIT 9", "_by_time"),
         ("SELECT id FROM api_keys WHERE expires_at < 'x' ORDER BY expires_at LIMIT 9", "ix_api_keys_expires_at"),
         ("DELETE FROM aibridge_model_thoughts WHERE interception_id IN ('a', 'b')", "thoughts_interception_id"),
         ("DELETE FROM aibridge_tool_usages WHERE interception_id IN ('a', 'b')", "usages_interception_id"),

@@ -4,6 +4,7 @@ import random
 from datetime import UTC, datetime, timedelta
 from itertools import product
 
+import msgspec
 import pytest
 from sqlalchemy import select
 
@@ -61,6 +62,26 @@ async def test_a_session_is_summed_up_when_nothing_has_begun_in_it_for_a_while(s
     await sum_up(store, later)
     assert not await store.ask(session_sums.is_behind, later)
     assert await without_sums(store) == [[], []]
+
+
+async def test_a_session_of_one_request_is_summed_up_when_that_ends(store):
+    """But for those of which it cannot be said so simply; and whatever joins it takes its sums away."""
+    usages = [usage(4, 1, 7), TokenUsage(**{**msgspec.structs.asdict(usage(4, 2, 8)), "id": uid(9)})]
+    await store.write(apply, [start(1, 0), usage(1, 1, 7), end(1, 9, error_type="timeout"), start(2, 0), end(2, 3)])
+    await store.write(apply, [start(3, 0, metadata={"purpose": "title"}), end(3, 1), start(4, 0), *usages, end(4, 3)])
+    await store.write(apply, [start(5, 0), usage(5, 1, 7)])
+    await store.write(apply, [end(5, 2)])
+    assert await without_sums(store) == [[uid(3), uid(4)]] * 2
+    told = [await come_to(store, uid(number)) for number in range(1, 6)]
+    await store.write(session_sums.forget_since, NEW_YEAR)
+    assert [len(sessions) for sessions in await without_sums(store)] == [5, 5]
+    assert [await come_to(store, uid(number)) for number in range(1, 6)] == told
+    await sum_up(store)
+    await store.write(apply, story(6, 20, calls="a"))
+    assert await without_sums(store) == [[], []]
+    await store.write(apply, story(7, 30, answers="a"))
+    assert (await come_to(store, uid(6))).interceptions == 2
+    assert await without_sums(store) == [[uid(6)]] * 2
 
 
 async def test_the_sums_are_what_the_requests_come_to(store):

@@ -38,12 +38,12 @@ class StoreTooNew(Exception):  # a state of the world, not a mistake
 
 def means_away(error: BaseException) -> bool:
     """Whether an error of a transaction says that the database is away, not that we asked for nonsense."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(cause, sqlite3.Error):
+        # The low byte is the primary result code, https://sqlite.org/rescode.html
+        code = getattr(cause, "sqlite_errorcode", None)
+        return code is not None and code & 0xFF not in _SQLITE_OUR_MISTAKE
     if isinstance(error, DBAPIError):
-        cause = error.orig
-        if isinstance(cause, sqlite3.Error):
-            # The low byte is the primary result code, https://sqlite.org/rescode.html
-            code = getattr(cause, "sqlite_errorcode", None)
-            return code is not None and code & 0xFF not in _SQLITE_OUR_MISTAKE
         state = sqlstate(error)
         nobody_answered = isinstance(error, OperationalError) and not state
         return error.connection_invalidated or nobody_answered or state.startswith(_POSTGRES_AWAY)

@@ -95,7 +95,7 @@ def advance(connection: Connection, now: datetime, most: int) -> int:
 
 def forget(connection: Connection, moments: Iterable[str]) -> None:
     """What counts in the hours of these moments has changed: they are to be summed up anew."""
-    hours = sorted({f"{moment[:13]}:00:00.000000Z" for moment in moments})
+    hours = [f"{hour}:00:00.000000Z" for hour in sorted({moment[:13] for moment in moments})]
     if not hours:
         return
     dialect = connection.dialect.name

@@ -1,16 +1,17 @@
 """Writing many rows by few statements: what SQLAlchemy does for each value costs more than the database itself.
 
-SQLite gets the values of many rows in one statement, so that its library works on them in one go, while other threads
-run. PostgreSQL gets all rows as one JSON text. Rows are as in `store.rows`.
+SQLite is spoken to past SQLAlchemy, which costs several times a statement of few rows; its errors are `sqlite3.Error`.
+It gets the values of many rows in one statement, so that its library works on them in one go, while other threads run.
+PostgreSQL gets all rows as one JSON text. Rows are as in `store.rows`.
 """
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import chain
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from sqlalchemy import Connection, Dialect, Table
@@ -20,6 +21,7 @@ from aigateway.store.types import Json, UtcTime, Uuid36, without_nul
 
 _SIZES = (128, 64, 32, 16, 8, 4, 2, 1)
 """Rows in one statement: few sizes, so that SQLite's driver keeps all of them prepared."""
+_IN_JSON = "IN (SELECT value FROM json_each(?))"
 _NUL = b"\\u0000"
 
 _encode = msgspec.json.Encoder().encode
@@ -45,11 +47,14 @@ class Insert:
         if connection.dialect.name == "postgresql":
             _write_json(connection, _insert_json(self, connection.dialect), self.table, self.columns, rows)
             return
+        sqlite = sqlite_of(connection)
         at = 0
         for size in _SIZES:
             while len(rows) - at >= size:
-                values = tuple(chain.from_iterable(rows[at : at + size]))
-                connection.exec_driver_sql(_insert_values(self, size), values)
+                values: list[Value] = []
+                for row in rows[at : at + size]:
+                    values += row
+                sqlite.execute(_insert_values(self, size), values)
                 at += size
 
 
@@ -72,7 +77,7 @@ class Update:
         sets = ", ".join(f"{name} = ?" for name in changed)
         met = f" AND {self.condition}" if self.condition else ""
         statement = f"UPDATE {self.table.name} SET {sets} WHERE {key} = ?{met}"  # noqa: S608  # our names
-        connection.exec_driver_sql(statement, [(*row[1:], row[0]) for row in rows])
+        sqlite_of(connection).executemany(statement, [(*row[1:], row[0]) for row in rows])
 
 
 def storable(connection: Connection, table: Table, columns: Sequence[str], rows: list[Row]) -> list[Row]:
@@ -89,16 +94,27 @@ def of_ids(
     wanted = list(ids)
     if not wanted:
         return []
-    query = f"SELECT {columns} FROM {table.name} WHERE {_is_among(connection, table, key)}"  # noqa: S608  # our names
-    return connection.exec_driver_sql(query, _given(connection, wanted)).all()
+    query = f"SELECT {columns} FROM {table.name} WHERE {key}"  # noqa: S608  # our names
+    if connection.dialect.name == "postgresql":
+        return connection.exec_driver_sql(f"{query} = ANY(%s::{_array_of(table, key)})", (wanted,)).all()
+    return sqlite_of(connection).execute(f"{query} {_IN_JSON}", (_encode(wanted).decode(),)).fetchall()
 
 
 def delete_ids(connection: Connection, table: Table, ids: Iterable[str | int], key: str = "id") -> None:
     """Delete the rows whose `key` is among `ids`."""
     wanted = list(ids)
-    if wanted:
-        statement = f"DELETE FROM {table.name} WHERE {_is_among(connection, table, key)}"  # noqa: S608  # our names
-        connection.exec_driver_sql(statement, _given(connection, wanted))
+    if not wanted:
+        return
+    statement = f"DELETE FROM {table.name} WHERE {key}"  # noqa: S608  # our names
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"{statement} = ANY(%s::{_array_of(table, key)})", (wanted,))
+    else:
+        sqlite_of(connection).execute(f"{statement} {_IN_JSON}", (_encode(wanted).decode(),))
+
+
+def sqlite_of(connection: Connection) -> sqlite3.Connection:
+    """The driver's own connection, in the same transaction."""
+    return cast("sqlite3.Connection", connection.connection.driver_connection)
 
 
 def as_rows(connection: Connection, table: Table, columns: Iterable[str]) -> str:
@@ -106,15 +122,8 @@ def as_rows(connection: Connection, table: Table, columns: Iterable[str]) -> str
     return ", ".join(_as_row(table, name, connection.dialect.name) for name in columns)
 
 
-def _is_among(connection: Connection, table: Table, key: str) -> str:
-    """That a column is among the values that are `_given`: by one parameter, however many they are."""
-    if connection.dialect.name != "postgresql":
-        return f"{key} IN (SELECT value FROM json_each(?))"  # noqa: S608  # our names
-    return f"{key} = ANY(%s::{'uuid' if isinstance(table.c[key].type, Uuid36) else 'bigint'}[])"
-
-
-def _given(connection: Connection, values: list[str | int]) -> tuple[Any, ...]:
-    return (values if connection.dialect.name == "postgresql" else _encode(values).decode(),)
+def _array_of(table: Table, key: str) -> str:
+    return "uuid[]" if isinstance(table.c[key].type, Uuid36) else "bigint[]"
 
 
 def _as_row(table: Table, name: str, dialect: str) -> str:

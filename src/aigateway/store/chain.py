@@ -33,7 +33,9 @@ _decode = msgspec.json.Decoder().decode
 _METADATA = INTERCEPTION.index("metadata")
 _LONGEST_REMEMBERED = 512
 """Characters of JSON whose one form is kept."""
-_LINKS = Insert(chain_links, ("chain_id", "position", "digest", "interception_id", "detail"), ("chain_id", "position"))
+_LINK = ("chain_id", "position", "digest")
+_LINKS = Insert(chain_links, (*_LINK, "interception_id"), _LINK[:2])
+_SAYINGS = Insert(chain_links, (*_LINK, "detail"), _LINK[:2])
 _HEADS = Update(chains, ("id", "length", "head"))
 
 
@@ -73,8 +75,10 @@ def content_of(whole: Whole) -> bytes:
     """All rows of an interception, in one form whatever the database."""
     parts: list[object] = [_canonical(whole.interception, _METADATA)]
     for rows in whole.children:
-        ordered = sorted(rows, key=_first) if len(rows) > 1 else rows
-        parts.append([_canonical(row, CHILD_METADATA) for row in ordered])
+        if len(rows) > 1:
+            parts.append([_canonical(row, CHILD_METADATA) for row in sorted(rows, key=_first)])
+        else:
+            parts.append((_canonical(rows[0], CHILD_METADATA),) if rows else ())
     return _encode(parts)
 
 
@@ -90,7 +94,7 @@ def stored(connection: Connection, ids: Sequence[str]) -> dict[str, Whole]:
 
 def extend(connection: Connection, chain: Chain, contents: Iterable[tuple[str, bytes]]) -> None:
     """Add links for interceptions that have ended: their ids and contents."""
-    _append(connection, chain, ((ident, None, content) for ident, content in contents))
+    _append(connection, chain, contents, _LINKS)
 
 
 def forget(connection: Connection, ids: Sequence[str]) -> None:
@@ -119,17 +123,18 @@ def head(connection: Connection, chain_id: str) -> Head | None:
     return None
 
 
-def _append(connection: Connection, chain: Chain, new: Iterable[tuple[str | None, str | None, bytes]]) -> None:
-    links: list[Row] = []
+def _append(connection: Connection, chain: Chain, new: Iterable[tuple[str, bytes]], links: Insert) -> None:
+    """Add links, each for something and its content."""
+    rows: list[Row] = []
     before = None
-    for ident, detail, content in new:
+    for what, content in new:
         if before is None:
             before = head(connection, chain.id) or _begin(connection, chain)
             position, digest = before
         position, digest = position + 1, next_digest(digest, content)
-        links.append((chain.id, position, digest, ident, detail))
-    if links:
-        _LINKS.write(connection, links)
+        rows.append((chain.id, position, digest, what))
+    if rows:
+        links.write(connection, rows)
         _HEADS.write(connection, [(chain.id, position, digest)])
 
 
@@ -146,7 +151,7 @@ def _begin(connection: Connection, chain: Chain) -> Head:
 def _tell(connection: Connection, what: Mapping[str, Any]) -> None:
     """Put something on the ledger."""
     detail = _encode(what)
-    _append(connection, LEDGER, [(None, detail.decode(), detail)])
+    _append(connection, LEDGER, [(detail.decode(), detail)], _SAYINGS)
 
 
 def _shorten(connection: Connection, chain_id: str) -> None:
@@ -169,22 +174,24 @@ def _stored(
     connection: Connection, table: Table, columns: tuple[str, ...], key: str, ids: Sequence[str]
 ) -> Iterator[Row]:
     """Rows in the form of `store.rows`, as the database itself writes it: quicker than through SQLAlchemy's objects."""
-    wanted = as_rows(connection, table, columns)
-    flags = [place for place, name in enumerate(columns) if isinstance(table.c[name].type, Boolean)]
-    for found in of_ids(connection, table, wanted, ids, key):
-        row = list(found)
+    flags = _flags(table, columns)
+    for row in of_ids(connection, table, as_rows(connection, table, columns), ids, key):
+        values = list(row)
         for place in flags:
-            row[place] = None if row[place] is None else bool(row[place])
-        yield tuple(row)
+            values[place] = None if values[place] is None else bool(values[place])
+        yield tuple(values)
+
+
+@lru_cache
+def _flags(table: Table, columns: tuple[str, ...]) -> list[int]:
+    return [place for place, name in enumerate(columns) if isinstance(table.c[name].type, Boolean)]
 
 
 def _canonical(row: Row, metadata: int) -> Sequence[object]:
     """A row's values, with the JSON at that place in one form."""
-    text: Any = row[metadata]
-    if not text:
-        return row
-    values: list[object] = list(row)
-    values[metadata] = _remembered_form(text) if len(text) <= _LONGEST_REMEMBERED else _one_form(text)
+    values = list(row)
+    if text := values[metadata]:
+        values[metadata] = _remembered_form(text) if len(text) <= _LONGEST_REMEMBERED else _one_form(text)
     return values
 
 

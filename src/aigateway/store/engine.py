@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -180,7 +181,7 @@ class _Transaction(Generic[_T]):
             tries -= 1
             try:
                 return self._once()
-            except (DBAPIError, PoolTimeoutError, OSError) as error:
+            except (DBAPIError, sqlite3.Error, PoolTimeoutError, OSError) as error:
                 if tries and means_rolled_back(error):
                     continue
                 if not self._is_cut and not means_away(error):

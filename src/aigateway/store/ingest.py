@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from aigateway.store import activity_sums, rows, session_index
+from aigateway.store import activity_sums, rows, session_index, session_sums
 from aigateway.store.bulk import Insert, Update, as_rows, of_ids, storable
 from aigateway.store.chain import UNNAMED, Chain, content_of, extend, stored
 from aigateway.store.lineage import link
@@ -155,10 +155,15 @@ def _note_sessions(connection: Connection, over: Iterable[Whole]) -> None:
     """Take what has ended into the tables of sessions: without asking, where the start tells the session."""
     told: list[Use] = []
     asked: list[str] = []
-    for row, _ in over:
-        if row[_SESSION] or not row[_ANSWERS]:
+    alone: list[Whole] = []
+    for whole in over:
+        row = whole.interception
+        if row[_SESSION]:
             told.append(rows.use(row))
-        else:
+        elif row[_ANSWERS]:
             asked.append(row[0])
+        else:
+            alone.append(whole)
+    told += session_sums.begin(connection, alone)
     session_index.take_in(connection, told)
     session_index.note(connection, asked)

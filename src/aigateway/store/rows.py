@@ -111,8 +111,8 @@ def interception(start: InterceptionStart, end: InterceptionEnd | None) -> Row:
         start.provider_name,
         start.model[:LONGEST_INDEXED],
         start.client[:64],
-        _cut(start.client_session_id or None, 256),
-        _cut(start.correlating_tool_call_id or None, LONGEST_INDEXED),
+        start.client_session_id[:256] if start.client_session_id else None,
+        start.correlating_tool_call_id[:LONGEST_INDEXED] if start.correlating_tool_call_id else None,
         start.credential_kind,
         _time(start.started_at),
         start.streaming,
@@ -141,13 +141,15 @@ def _prompt(record: PromptUsage) -> Row:
 
 
 def _usage(record: TokenUsage) -> Row:
-    return (
-        *_observed(record),
-        _count(record.input_tokens),
-        _count(record.output_tokens),
-        _count(record.cache_read_input_tokens),
-        _count(record.cache_write_input_tokens),
+    counts = (
+        record.input_tokens,
+        record.output_tokens,
+        record.cache_read_input_tokens,
+        record.cache_write_input_tokens,
     )
+    if min(counts) < 0 or max(counts) > _BIGGEST:
+        return _observed(record) + tuple(max(0, min(count, _BIGGEST)) for count in counts)
+    return _observed(record) + counts
 
 
 def _tool(record: ToolUsage) -> Row:
@@ -226,7 +228,7 @@ def _time(text: str) -> str:
     Raises:
         ValueError: it is no time.
     """
-    if len(text) == _TIME_CHARACTERS and text[-1] == "Z" and text[10] == "T":
+    if len(text) == _TIME_CHARACTERS and text[10::16] == "TZ":
         return text
     return rfc3339(datetime.fromisoformat(text))
 
@@ -234,7 +236,3 @@ def _time(text: str) -> str:
 def _cut(text: str | None, length: int) -> str | None:
     """At most `length` characters, the column's limit."""
     return text if text is None else text[:length]
-
-
-def _count(number: int) -> int:
-    return number if 0 <= number <= _BIGGEST else max(0, min(number, _BIGGEST))

@@ -35,12 +35,12 @@ _T = TypeVar("_T")
 _Key = TypeVar("_Key", bound=tuple[str, ...])
 
 
-def _widening(table: Table, key: tuple[str, ...]) -> Insert:
-    """Adds rows; widens the span of time of those that are there, and takes their sums away."""
+def widening(table: Table, key: tuple[str, ...], *sums: str) -> Insert:
+    """Adds rows, with sums if any; widens the span of time of those that are there, and takes their sums away."""
     name = table.name
     return Insert(
         table,
-        (*key, *_SPAN),
+        (*key, *_SPAN, *sums),
         key,
         "DO UPDATE SET "
         f"started_at = CASE WHEN excluded.started_at < {name}.started_at "
@@ -53,7 +53,7 @@ def _widening(table: Table, key: tuple[str, ...]) -> Insert:
     )
 
 
-_SESSIONS, _USES = _widening(sessions, _KEY), _widening(session_uses, _USE)
+_SESSIONS, _USES = widening(sessions, _KEY), widening(session_uses, _USE)
 
 
 def note(connection: Connection, ids: Sequence[str]) -> None:

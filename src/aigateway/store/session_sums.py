@@ -1,4 +1,6 @@
-"""Sums up each session in which nothing has begun for a while, so that a page of them reads none of their requests.
+"""Sums up sessions, so that a page of them reads none of their requests.
+
+One that is of a single request is summed up when that ends, the others when nothing has begun in them for a while.
 
 Whoever writes or removes something of a session takes its sums away in the same transaction (`store.session_index`).
 Until they are made anew, its requests are read.
@@ -6,15 +8,17 @@ Until they are made anew, its requests are read.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, Connection, Select, Table, case, cast, func, select, update
 
+from aigateway.store import rows
 from aigateway.store.bulk import Insert
-from aigateway.store.session_index import SessionKey, among, chunks
+from aigateway.store.rows import Row, Use, Whole
+from aigateway.store.session_index import SessionKey, among, chunks, widening
 from aigateway.store.tables import interceptions, session_uses, sessions, token_usages
 from aigateway.store.times import rfc3339
 from aigateway.store.turns import Turn, wait_for
@@ -57,8 +61,10 @@ class Sums:
 
 
 _TOKENS = tuple(TokenSum.__dataclass_fields__)
+_NO_TOKENS = (0,) * len(_TOKENS)
 _COUNTS = ("threads", "interceptions", "failures")
 _FIGURES = ("ended_at", *_COUNTS)
+_METADATA, _ENDED_AT, _ERROR_TYPE = map(rows.INTERCEPTION.index, ("metadata", "ended_at", "error_type"))
 
 
 def _filling(table: Table, key: tuple[str, ...], *names: str) -> Insert:
@@ -67,6 +73,8 @@ def _filling(table: Table, key: tuple[str, ...], *names: str) -> Insert:
     return Insert(table, (*key, "started_at", "last_started_at", *names), key, f"DO UPDATE SET {changes}")
 
 
+_NEW_SESSIONS = widening(sessions, _KEY, *_FIGURES, *_TOKENS)
+_NEW_USES = widening(session_uses, _USE, "interceptions")
 _SESSIONS = _filling(sessions, _KEY, *_FIGURES, *_TOKENS)
 _USES = _filling(session_uses, _USE, "interceptions")
 
@@ -87,6 +95,28 @@ def sums(connection: Connection, keys: Sequence[SessionKey]) -> dict[SessionKey,
 def in_sessions(keys: Sequence[SessionKey]) -> ColumnElement[bool]:
     """That an interception has ended and is in one of these sessions."""
     return among(interceptions, keys) & interceptions.c.ended_at.is_not(None)
+
+
+def begin(connection: Connection, alone: Iterable[Whole]) -> list[Use]:
+    """Take in sessions that are of one interception, which has ended, with what they come to: it is all at hand.
+
+    Returns:
+        The uses of those of which that cannot be told so simply.
+    """
+    others: list[Use] = []
+    begun: list[Row] = []
+    uses: list[Row] = []
+    for row, (_, usages, *_) in alone:
+        use = rows.use(row)
+        if len(usages) > 1 or "purpose" in (row[_METADATA] or ""):
+            others.append(use)
+            continue
+        counts = (row[_ENDED_AT], 1, 1, 0 if row[_ERROR_TYPE] is None else 1)
+        begun.append((*use[:2], use[-1], use[-1], *counts, *(usages[0][-len(_TOKENS) :] if usages else _NO_TOKENS)))
+        uses.append((*use, use[-1], 1))
+    _NEW_SESSIONS.write(connection, begun)
+    _NEW_USES.write(connection, uses)
+    return others
 
 
 def is_behind(connection: Connection, now: datetime) -> bool:

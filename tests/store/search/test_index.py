@@ -193,13 +193,15 @@ async def test_short_texts_are_found_as_soon_as_they_are_stored_in_sqlite(sqlite
     assert await sqlite.read(documents_and_queue) == [3, 0]
 
 
-async def test_long_texts_wait_and_do_not_hold_up_the_short_ones_before_them(sqlite):
-    many = "many words " * 10_000
-    await sqlite.write(apply, [*asked(1, "some words"), *asked(2, many), *asked(3, many)])
-    assert await found(sqlite, "words") == [1, 2]
-    assert await sqlite.read(documents_and_queue) == [2, 1]
+async def test_long_texts_wait_and_the_short_ones_beside_them_do_not(sqlite, monkeypatch):
+    monkeypatch.setattr(index, "_MOST_AT_ONCE", 450_000)
+    long, longest = "many words " * 15_000, "many words " * 19_000
+    records = [*asked(1, long), *asked(2, longest), *asked(3, long), *asked(4, long), *asked(5, "some words")]
+    await sqlite.write(apply, records)
+    assert await found(sqlite, "words") == [1, 3, 5]
+    assert await sqlite.read(documents_and_queue) == [3, 2]
     await catch_up(sqlite)
-    assert await found(sqlite, "words") == [1, 2, 3]
+    assert await found(sqlite, "words") == [1, 2, 3, 4, 5]
 
 
 async def test_a_text_that_cannot_be_taken_in_at_once_holds_up_no_record_and_is_found_later(sqlite):

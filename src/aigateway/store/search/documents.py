@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ARRAY, Connection, Text, bindparam, func, insert, select, text
 
-from aigateway.store.bulk import Insert, delete_ids, of_ids
+from aigateway.store.bulk import Insert, delete_ids, of_ids, sqlite_of
 from aigateway.store.rows import Row
 from aigateway.store.search.matching import IN_A_MICROSECOND, first_id, lexeme, owner
 from aigateway.store.tables import search_documents
@@ -64,7 +64,7 @@ def add(connection: Connection, documents: Sequence[Document]) -> None:
     """Write documents of interceptions that have none to SQLite.
 
     Raises:
-        sqlalchemy.exc.IntegrityError: one has the id of another already, which `put` would see to.
+        sqlite3.IntegrityError: one has the id of another already, which `put` would see to.
     """
     _write_to_sqlite(connection, [(_likely_id(document), document) for document in documents])
 
@@ -158,7 +158,9 @@ def _write_to_sqlite(connection: Connection, documents: Iterable[tuple[int, Docu
         return
     _DOCUMENTS.write(connection, rows)
     # One by one: FTS5 begins another piece for each statement of many rows.
-    connection.exec_driver_sql("INSERT INTO aigateway_search_words (rowid, who, words) VALUES (?, ?, ?)", indexed)
+    sqlite_of(connection).executemany(
+        "INSERT INTO aigateway_search_words (rowid, who, words) VALUES (?, ?, ?)", indexed
+    )
 
 
 def _forget_words(connection: Connection, rows: Sequence[Any]) -> None:

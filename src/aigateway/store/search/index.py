@@ -17,7 +17,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, delete, exists, insert, literal, select, tuple_, update
 
-from aigateway.store.bulk import Insert, delete_ids, of_ids
+from aigateway.store.bulk import Insert, delete_ids, of_ids, sqlite_of
 from aigateway.store.rows import CHILDREN, INTERCEPTION, Whole
 from aigateway.store.search import documents
 from aigateway.store.search.documents import Document
@@ -48,8 +48,8 @@ TEXTS = {
 """What can be found: the table, and the text in SQL."""
 _QUEUE = Insert(search_queue, ("interception_id",))
 _BETWEEN = f" {BREAK} "
-_MOST_AT_ONCE = LONGEST
-"""Characters that are taken in by the transaction that writes them; others that write wait some 20 ms meanwhile."""
+_MOST_AT_ONCE = 500_000
+"""Characters that are taken in by the transaction that writes them; others that write wait some 50 ms meanwhile."""
 _STARTED_AT = INTERCEPTION.index("started_at")
 _TOOL, _INPUT = (CHILDREN[tool_usages].index(name) for name in ("tool", "input"))
 
@@ -76,8 +76,9 @@ def follow(connection: Connection, *, ended: Iterable[Whole], written: Collectio
     for interception, (prompts, _, tools, thoughts) in ended:
         texts = [row[-1] for row in prompts] + [row[-1] for row in thoughts]
         texts += [f"{row[_TOOL]} {row[_INPUT]}" for row in tools]
-        left -= sum(map(len, texts))
-        if texts and left >= 0:
+        size = sum(map(len, texts))
+        if texts and size <= min(left, LONGEST):
+            left -= size
             ident, initiator_id = interception[:2]
             short.append(
                 Document(ident, initiator_id, time_of(interception[_STARTED_AT]), _BETWEEN.join(map(words, texts)))
@@ -158,15 +159,16 @@ def _are_added(connection: Connection, new: Sequence[Document]) -> bool:
     """Write documents to SQLite; what it refuses leaves no trace, since no record must be held up by its texts."""
     if not new:
         return True
-    connection.exec_driver_sql("SAVEPOINT texts")
+    sqlite = sqlite_of(connection)
+    sqlite.execute("SAVEPOINT texts")
     try:
         documents.add(connection, new)
     except Exception:
-        if not connection.connection.driver_connection.in_transaction:  # type: ignore[union-attr]  # sqlite3's own
+        if not sqlite.in_transaction:
             raise  # All was undone, as it is when the disk is full.
-        connection.exec_driver_sql("ROLLBACK TO texts")
+        sqlite.execute("ROLLBACK TO texts")
         return False
-    connection.exec_driver_sql("RELEASE texts")
+    sqlite.execute("RELEASE texts")
     return True
 
 

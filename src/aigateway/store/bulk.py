@@ -117,9 +117,14 @@ def sqlite_of(connection: Connection) -> sqlite3.Connection:
     return cast("sqlite3.Connection", connection.connection.driver_connection)
 
 
-def as_rows(connection: Connection, table: Table, columns: Iterable[str]) -> str:
+def as_rows(connection: Connection, table: Table, columns: tuple[str, ...]) -> str:
     """The columns as SQL that gives their values in the form of `store.rows`; SQLite's flags are 0 and 1."""
-    return ", ".join(_as_row(table, name, connection.dialect.name) for name in columns)
+    return _as_rows(table, columns, connection.dialect.name)
+
+
+@lru_cache
+def _as_rows(table: Table, columns: tuple[str, ...], dialect: str) -> str:
+    return ", ".join(_as_row(table, name, dialect) for name in columns)
 
 
 def _array_of(table: Table, key: str) -> str:

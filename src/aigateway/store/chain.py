@@ -172,14 +172,18 @@ def _ranges(positions: Sequence[int]) -> Iterator[tuple[int, int]]:
 
 def _stored(
     connection: Connection, table: Table, columns: tuple[str, ...], key: str, ids: Sequence[str]
-) -> Iterator[Row]:
+) -> Iterable[Row]:
     """Rows in the form of `store.rows`, as the database itself writes it: quicker than through SQLAlchemy's objects."""
     flags = _flags(table, columns)
-    for row in of_ids(connection, table, as_rows(connection, table, columns), ids, key):
-        values = list(row)
-        for place in flags:
-            values[place] = None if values[place] is None else bool(values[place])
-        yield tuple(values)
+    found = of_ids(connection, table, as_rows(connection, table, columns), ids, key)
+    return (_with_flags(row, flags) for row in found) if flags else map(tuple, found)
+
+
+def _with_flags(row: Sequence[Any], flags: Sequence[int]) -> Row:
+    values = list(row)
+    for place in flags:
+        values[place] = None if values[place] is None else bool(values[place])
+    return tuple(values)
 
 
 @lru_cache

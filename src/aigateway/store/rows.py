@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import msgspec
@@ -93,6 +94,12 @@ _LONGEST_HINT = 15
 _TIME_CHARACTERS = 27
 _NOT_ENDED = (None, None, None, None, None, None, 0)
 
+_USED = itemgetter(
+    *map(
+        INTERCEPTION.index,
+        ("client_session_id", "initiator_id", "provider", "provider_name", "model", "client", "started_at"),
+    )
+)
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(dict[str, object]).decode
 
@@ -125,8 +132,8 @@ def interception(start: InterceptionStart, end: InterceptionEnd | None) -> Row:
 
 def use(row: Row) -> Use:
     """What an interception of its client's session, or of one of its own, used, and when it started."""
-    ident, initiator, _, provider, provider_name, model, client, session, _, _, started_at, *_ = row
-    return (session or ident, initiator, provider, provider_name, model, client, started_at)
+    session, *used = _USED(row)
+    return (session or row[0], *used)
 
 
 def ended(end: InterceptionEnd, hint: str, metadata: str | None) -> Row:

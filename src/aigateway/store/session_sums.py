@@ -111,9 +111,11 @@ def begin(connection: Connection, alone: Iterable[Whole]) -> list[Use]:
         if len(usages) > 1 or "purpose" in (row[_METADATA] or ""):
             others.append(use)
             continue
-        counts = (row[_ENDED_AT], 1, 1, 0 if row[_ERROR_TYPE] is None else 1)
-        begun.append((*use[:2], use[-1], use[-1], *counts, *(usages[0][-len(_TOKENS) :] if usages else _NO_TOKENS)))
-        uses.append((*use, use[-1], 1))
+        started_at = use[-1]
+        failures = 0 if row[_ERROR_TYPE] is None else 1
+        tokens = usages[0][-len(_TOKENS) :] if usages else _NO_TOKENS
+        begun.append((*use[:2], started_at, started_at, row[_ENDED_AT], 1, 1, failures, *tokens))
+        uses.append((*use, started_at, 1))
     _NEW_SESSIONS.write(connection, begun)
     _NEW_USES.write(connection, uses)
     return others

@@ -15,7 +15,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, exists, insert, literal, select, tuple_, update
+from sqlalchemy import Connection, delete, exists, insert, literal, or_, select, tuple_, update
 
 from aigateway.store.bulk import Insert, delete_ids, of_ids, sqlite_of
 from aigateway.store.rows import CHILDREN, INTERCEPTION, Whole
@@ -46,6 +46,8 @@ TEXTS = {
     "tool": (tool_usages, "tool || ' ' || input"),
 }
 """What can be found: the table, and the text in SQL."""
+_BEHIND = select(or_(*(exists(select(literal(1)).select_from(table)) for table in (search_queue, search_tasks))))
+"""Made once, since it is asked twice a second for as long as the server runs."""
 _QUEUE = Insert(search_queue, ("interception_id",))
 _BETWEEN = f" {BREAK} "
 _MOST_AT_ONCE = 500_000
@@ -74,8 +76,9 @@ def follow(connection: Connection, *, ended: Iterable[Whole], written: Collectio
     short: list[Document] = []
     queued: list[str] = []
     for interception, (prompts, _, tools, thoughts) in ended:
-        texts = [row[-1] for row in prompts] + [row[-1] for row in thoughts]
-        texts += [f"{row[_TOOL]} {row[_INPUT]}" for row in tools]
+        texts = [row[-1] for row in (*prompts, *thoughts)]
+        if tools:
+            texts += [f"{row[_TOOL]} {row[_INPUT]}" for row in tools]
         size = sum(map(len, texts))
         if texts and size <= min(left, LONGEST):
             left -= size
@@ -102,7 +105,7 @@ def note_missing(connection: Connection, since: datetime) -> None:
 
 def is_behind(connection: Connection) -> bool:
     """Whether there is something for `advance` to do. A single statement."""
-    return bool(connection.execute(select(_rows(search_queue) | _rows(search_tasks))).scalar())
+    return bool(connection.execute(_BEHIND).scalar())
 
 
 def is_complete(connection: Connection) -> bool:
@@ -173,10 +176,6 @@ def _are_added(connection: Connection, new: Sequence[Document]) -> bool:
 
 
 _is_in = exists().where(search_documents.c.interception_id == interceptions.c.id)
-
-
-def _rows(table: Any) -> ColumnElement[bool]:
-    return exists(select(literal(1)).select_from(table))
 
 
 def _begin(connection: Connection, task: _Task) -> None:

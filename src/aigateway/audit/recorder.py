@@ -21,7 +21,7 @@ from aigateway.store.records import (
     TokenUsage,
     ToolUsage,
 )
-from aigateway.wire.facts import AnswerFacts, ClientFacts, RequestFacts, ToolCall
+from aigateway.wire.facts import AnswerFacts, ClientFacts, RequestFacts, Thought, ToolCall
 
 UNKNOWN_MODEL = "coder-aibridge-unknown"
 """What the record names a model that the request does not name (data-plane spec 7.1)."""
@@ -247,20 +247,22 @@ def _answer_rows(interception_id: str, facts: AnswerFacts, now: str) -> list[Any
                 metadata=usage.extra | usage.metadata | partial,
             )
         )
-    for call in facts.tool_calls:
-        rows.append(_tool_row(interception_id, call, now, partial))
-    for thought in facts.thoughts:
-        rows.append(
-            ModelThought(
-                interception_id=interception_id,
-                id=new_id(),
-                msg_id=thought.response_id,
-                content=thought.content,
-                created_at=now,
-                metadata={"source": thought.source, **partial},
-            )
-        )
+    if facts.tool_calls:
+        rows.extend([_tool_row(interception_id, call, now, partial) for call in facts.tool_calls])
+    if facts.thoughts:
+        rows.extend([_thought_row(interception_id, thought, now, partial) for thought in facts.thoughts])
     return rows
+
+
+def _thought_row(interception_id: str, thought: Thought, now: str, partial: dict[str, bool]) -> ModelThought:
+    return ModelThought(
+        interception_id=interception_id,
+        id=new_id(),
+        msg_id=thought.response_id,
+        content=thought.content,
+        created_at=now,
+        metadata={"source": thought.source, **partial},
+    )
 
 
 def _tool_row(interception_id: str, call: ToolCall, now: str, partial: dict[str, bool]) -> ToolUsage:

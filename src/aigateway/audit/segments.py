@@ -85,8 +85,7 @@ class Segments:
             segment = self._begin(size)
         _write(segment.descriptor, data, segment.size)
         segment.size += size
-        if seq > segment.last_seq:
-            segment.last_seq = seq
+        segment.last_seq = max(segment.last_seq, seq)
 
     def read(self, place: Place) -> Iterator[tuple[Place, Frame]]:
         """The frames from a place on, each with the place behind it. Damage is set aside loudly and passed over."""

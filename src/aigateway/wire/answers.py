@@ -9,6 +9,7 @@ import msgspec
 
 from aigateway.wire.facts import AnswerError, AnswerFacts, Thought, TokenUsage, ToolCall
 from aigateway.wire.lenient import any_value
+from aigateway.wire.text_chunk import OnlyText
 
 LARGEST_TEXT = 8 * 1024 * 1024
 """Most characters of thoughts, and most of tool arguments, that are kept of one answer."""
@@ -27,6 +28,8 @@ class Answer(ABC):
     model: str | None = None
     error: AnswerError | None = None
     unreadable: str | None = None
+    only_text: OnlyText
+    """Asked before an event is read, while the one before it has ended."""
     _argument_characters = 0
     _thought_characters = 0
     _cut = False
@@ -35,10 +38,6 @@ class Answer(ABC):
     @abstractmethod
     def on_event(self, name: bytes, data: bytes) -> None:
         """Take one event of a stream (`sse.Event`); may raise one of `UNREADABLE`."""
-
-    def only_text(self, block: bytes) -> bool:  # noqa: ARG002 - for APIs that know such events
-        """Whether this whole event, with the blank line after it, brings text alone: then nobody needs to read it."""
-        return False
 
     @abstractmethod
     def on_body(self, body: bytes | bytearray) -> None:

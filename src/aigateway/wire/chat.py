@@ -13,7 +13,7 @@ import msgspec
 from aigateway.wire.answers import MOST_ROWS, Answer, error_in
 from aigateway.wire.facts import Thought, TokenUsage, ToolCall
 from aigateway.wire.lenient import ABSENT, Count, Reader, any_value
-from aigateway.wire.text_chunk import TextChunk
+from aigateway.wire.text_chunk import chunks_like, never
 
 
 class _Function(msgspec.Struct):
@@ -102,21 +102,21 @@ _LEGACY_CALL = -1
 def _brings_text_alone(chunk: _Chunk) -> bool:
     if chunk.error is not ABSENT or chunk.usage is not None:
         return False
-    choices = chunk.choices or ()
-    return len(choices) > 0 and all(
-        choice.delta == _SILENT and choice.message is None and not choice.finish_reason for choice in choices
-    )
+    for choice in chunk.choices or ():
+        if choice.delta != _SILENT or choice.message is not None or choice.finish_reason:
+            return False
+    return bool(chunk.choices)
 
 
 class ChatAnswer(Answer):
     """One answer of the Chat Completions API."""
 
-    _text: TextChunk | None = None
     _known_texts = 0
     _service_tier: str | None = None
     _usage: _Usage | None = None
 
     def __init__(self) -> None:
+        self.only_text = never
         self._calls: list[_Call] = []
         self._last: dict[tuple[int, int | None], _Call] = {}
         self._thoughts: dict[tuple[int, str], list[str]] = {}
@@ -136,11 +136,7 @@ class ChatAnswer(Answer):
         self._take(chunk)
         if self._known_texts < _MOST_TEXTS and _brings_text_alone(chunk):
             self._known_texts += 1
-            self._text = TextChunk.like(data)
-
-    def only_text(self, block: bytes) -> bool:
-        """See `Answer`: a chunk that differs in nothing but its text from one that was read."""
-        return self._text is not None and self._text.matches(block)
+            self.only_text = chunks_like(data) or never
 
     def on_body(self, body: bytes | bytearray) -> None:
         """Take a whole chat completion."""

@@ -78,6 +78,7 @@ class _Open:
 
 
 _DELTA = b"event: content_block_delta\ndata: "
+_LINE, _BLANK = b"\n", b"\n\n"
 _DELTA_LINES = 3
 """Its name, its data and the blank line; with more it is more than one event."""
 
@@ -94,6 +95,7 @@ class MessagesAnswer(Answer):
     _stopped = False
 
     def __init__(self) -> None:
+        self.only_text = self._is_text
         self._kept: list[_Open] = []
         self._open: dict[int, _Open] = {}
 
@@ -122,9 +124,14 @@ class MessagesAnswer(Answer):
             case "error":
                 self.fail(error_in(any_value(data), "error") or AnswerError("error", ""))
 
-    def only_text(self, block: bytes) -> bool:
-        """See `Answer`: a delta while neither a tool call nor a thought is open."""
-        return not self._open and block.startswith(_DELTA) and block.count(b"\n") == _DELTA_LINES
+    def _is_text(self, block: bytes) -> bool:
+        """A delta while neither a tool call nor a thought is open."""
+        return (
+            not self._open
+            and block.startswith(_DELTA)
+            and block.endswith(_BLANK)
+            and block.count(_LINE) == _DELTA_LINES
+        )
 
     def on_body(self, body: bytes | bytearray) -> None:
         """Take a whole message."""

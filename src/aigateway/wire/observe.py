@@ -59,28 +59,32 @@ def _is_stream(content_type: str) -> bool:
 class _StreamObserver:
     """Reads an event stream as it comes."""
 
+    complete = False
+    _between_events = False
+
     def __init__(self, answer: Answer) -> None:
         self._answer = answer
         self._splitter = SseSplitter()
-        self._between_events = False
-
-    @property
-    def complete(self) -> bool:
-        return self._answer.ended
 
     @property
     def mid_event(self) -> bool:
         return self._splitter.mid_event
 
     def feed(self, data: bytes, /) -> None:
-        # Most events only bring text. Telling so costs a tenth of reading them.
-        if not self._between_events or not data.endswith(_BLANK):
+        if not self._between_events:
             self._read(data)
+        # Most events only bring text. Telling so costs a tenth of reading them.
         elif not self._answer.only_text(data):
-            # Each in its turn: whether a delta is of a text, the events before it say.
-            for event in _whole_events(data):
-                if not self._answer.only_text(event):
-                    self._read(event)
+            if data.endswith(_BLANK):
+                self._feed_each(data)
+            else:
+                self._read(data)
+
+    def _feed_each(self, events: bytes) -> None:
+        """Each in its turn: whether a delta is of a text, the events before it say."""
+        for event in _whole_events(events):
+            if not self._answer.only_text(event):
+                self._read(event)
 
     def facts(self) -> AnswerFacts:
         for name, event in self._splitter.end():
@@ -95,6 +99,7 @@ class _StreamObserver:
         for name, event in self._splitter.feed(data):
             self._take(name, event)
         self._between_events = self._splitter.between_events
+        self.complete = self._answer.ended
 
     def _take(self, name: bytes, event: bytes) -> None:
         try:

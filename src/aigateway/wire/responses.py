@@ -102,6 +102,7 @@ _THINKING = {
 _READ = {kind.encode(): kind for kind in (*_OPENING, *_CLOSING, *_THINKING, "response.output_item.done", "error")}
 """The events that are read, by the name that they have in the stream."""
 _DELTAS = tuple(b"event: response.%b.delta\ndata: " % kind for kind in (b"output_text", b"function_call_arguments"))
+_LINE, _BLANK = b"\n", b"\n\n"
 _DELTA_LINES = 3
 """Its name, its data and the blank line; with more it is more than one event."""
 _COMPACTION = "response.compaction"
@@ -110,10 +111,16 @@ _ARGUMENTS = ("arguments", "input", "action", "operation", "queries", "code")
 """The fields of an item that say what the tool was asked; the first two are the whole of it."""
 
 
+def _is_text(block: bytes) -> bool:
+    """A delta of a text or of arguments, which come whole with the item that they belong to."""
+    return block.startswith(_DELTAS) and block.endswith(_BLANK) and block.count(_LINE) == _DELTA_LINES
+
+
 class ResponsesAnswer(Answer):
     """One answer of the Responses API."""
 
     def __init__(self) -> None:
+        self.only_text = _is_text
         self._response = _Response()
         self._completed = False
         self._calls: dict[int, ToolCall] = {}
@@ -133,10 +140,6 @@ class ResponsesAnswer(Answer):
             self.fail(error_in(any_value(data), "error") or AnswerError("error", ""))
         elif kind and not (kind in _OPENING and self.response_id):
             self._take_event(kind, data)
-
-    def only_text(self, block: bytes) -> bool:
-        """See `Answer`: deltas of texts and arguments, which come whole with the item that they belong to."""
-        return block.startswith(_DELTAS) and block.count(b"\n") == _DELTA_LINES
 
     def on_body(self, body: bytes | bytearray) -> None:
         """Take a whole response."""

@@ -290,7 +290,7 @@ async def test_while_the_store_is_away_nothing_is_logged_halfway(log, tables):
 
 async def test_a_store_that_cannot_say_holds_nothing_back(log, tables):
     tables.failure = ValueError("no such id")
-    await StructuredLog(tables.find).write([entry(1, [STARTED, ENDED])])
+    await StructuredLog(tables.find).write([entry(1, [STARTED, end(PARENT)])])
     begun, ended = log.records
     assert (begun["thread_parent_id"], begun["thread_root_id"]) == (None, None)
     assert (ended["streaming"], ended["request_bytes"]) == (None, None)
@@ -298,8 +298,29 @@ async def test_a_store_that_cannot_say_holds_nothing_back(log, tables):
 
 
 async def test_the_store_is_asked_once_a_batch_and_only_for_what_it_may_know(log, tables):
-    await StructuredLog(tables.find).write([entry(1, [start("plain"), PROMPT]), entry(2, [STARTED, ENDED])])
-    assert tables.asked == [[ID, ID]]
+    structured = StructuredLog(tables.find)
+    await structured.write([entry(1, [start("plain"), PROMPT]), entry(2, [STARTED, ENDED]), entry(3, [end("old")])])
+    assert tables.asked == [[ID, "old"]]
+    await structured.write([entry(4, [end("plain")])])
+    assert tables.asked == [[ID, "old"]]
+
+
+async def test_how_it_began_is_told_at_its_end_without_the_store(log, tables):
+    tables.beginnings.clear()
+    structured = StructuredLog(tables.find)
+    await structured.write([entry(1, [start(PARENT)])])
+    await structured.write([entry(2, [end(PARENT)])])
+    begun, ended = start(PARENT), log.records[-1]
+    assert (ended["streaming"], ended["request_bytes"]) == (begun.streaming, begun.request_bytes)
+    assert tables.asked == []
+
+
+async def test_no_more_beginnings_are_remembered_than_a_limit(log, tables, monkeypatch):
+    monkeypatch.setattr(structured_log, "_MOST_KNOWN", 2)
+    structured = StructuredLog(tables.find)
+    await structured.write([entry(seq, [start(name)]) for seq, name in enumerate("abc", 1)])
+    await structured.write([entry(seq, [end(name)]) for seq, name in enumerate("abc", 4)])
+    assert tables.asked == [["a"]]
 
 
 HOSTILE = [

@@ -128,6 +128,16 @@ def test_counts_that_make_no_sense_never_reach_the_record(usage, tokens):
     assert (found.input_tokens, found.output_tokens, found.cache_read_input_tokens) == tokens
 
 
+def test_an_odd_count_is_no_news():
+    facts = facts_of(b'data: {"id":"c","choices":[],"usage":{"prompt_tokens":3.0,"completion_tokens":"1"}}\n\n')
+    assert (facts.usage.input_tokens, facts.usage.output_tokens, facts.unreadable) == (3, 0, None)
+
+
+@pytest.mark.parametrize("usage", [b"{}", b"null", b'{"prompt_tokens":null}', b'{"cost":0.1}', b"7"])
+def test_usage_that_counts_nothing_is_none(usage):
+    assert facts_of(b'{"id":"c","choices":[],"usage":' + usage + b"}", "application/json").usage is None
+
+
 def test_a_whole_body_is_read():
     facts = facts_of(
         b'{"id":"chatcmpl-1","model":"m","object":"chat.completion","choices":[{"index":0,"finish_reason":"tool_calls",'

@@ -10,6 +10,7 @@ import brotli
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from aigateway.wire import observe
 from aigateway.wire.encodings import zstd
@@ -181,6 +182,33 @@ def test_a_compressed_bomb_is_given_up(monkeypatch):
 def test_a_stream_under_a_wrong_content_type_is_read_all_the_same(name):
     api = api_of(name)
     assert observed([STREAMS[name]], api, content_type="text/plain") == observed([STREAMS[name]], api)
+
+
+ODD = {ApiFormat.CHAT: "service_tier", ApiFormat.MESSAGES: "index", ApiFormat.RESPONSES: "summary_index"}
+
+
+def with_each_event(stream, change):
+    """The stream with another value in place of each event that is an object."""
+
+    def changed(line):
+        try:
+            event = json.loads(line.removeprefix(b"data: "))
+        except ValueError:
+            return line
+        change(event)
+        return b"data: " + json.dumps(event).encode()
+
+    return b"\n".join(map(changed, stream.split(b"\n")))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_events_read_field_by_field_say_the_same_as_those_read_at_once(name):
+    api = api_of(name)
+    at_once = with_each_event(STREAMS[name], lambda event: event.pop(ODD[api], None))
+    by_fields = with_each_event(STREAMS[name], lambda event: event.update({ODD[api]: []}))
+    facts = observed([by_fields], api)
+    assert "unexpected shape" in facts.unreadable
+    assert replace(facts, unreadable=None) == replace(observed([at_once], api), unreadable=None)
 
 
 @pytest.mark.parametrize("name", NAMES)

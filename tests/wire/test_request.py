@@ -251,3 +251,12 @@ def test_an_object_of_any_shape_gives_facts(api, body):
 def test_any_bytes_give_facts_or_are_refused(api, body):
     with contextlib.suppress(MalformedBody):
         read_request(api, body)
+
+
+@pytest.mark.parametrize("api", ApiFormat)
+@given(body=st.dictionaries(st.sampled_from(FIELDS), values))
+def test_what_is_read_field_by_field_says_the_same_as_what_is_read_at_once(api, body):
+    body.pop("prompt_cache_key", None)
+    at_once, by_fields = json.dumps(body).encode(), json.dumps(body | {"prompt_cache_key": {}}).encode()
+    with contextlib.suppress(MalformedBody):
+        assert read_request(api, by_fields) == read_request(api, at_once)

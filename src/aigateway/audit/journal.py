@@ -201,24 +201,27 @@ class Journal:
         self._write_late()
 
     def _append(self, records: Sequence[AnyRecord]) -> None:
-        begins = type(records[0]) is InterceptionStart
-        if begins:
+        files = self._open_files()
+        if self._max_size is not None and type(records[0]) is InterceptionStart:
             self._check_room()
         seq = self._last + 1
         data = frame(_ENTRY, seq, _encode(records))
-        place = self._write(data, seq)
+        size = len(data)
+        if self._unread is None and self._held_enough(_MOST_HELD):
+            place = files.end
+            self._write(data, seq)
+            self._unread = place
+        else:
+            self._write(data, seq)
+            if self._unread is None:
+                self._held.append(Entry(seq, records, size))
+                self._held_bytes += size
         self._last = seq
+        self._bytes += size
         self._opened.note(records)
-        entry = Entry(seq, records, len(data))
-        self._bytes += entry.size
-        if self._unread is None:
-            if self._held_enough(_MOST_HELD):
-                self._unread = place
-            else:
-                self._hold_on_to(entry)
         self.appended.set()
 
-    def _write(self, data: bytes, seq: int) -> Place:
+    def _write(self, data: bytes, seq: int) -> None:
         """Write a frame.
 
         Raises:
@@ -231,7 +234,7 @@ class Journal:
             if began - self._looked >= _LOOK_SECONDS:
                 self._looked = began
                 files.restore()
-            place = files.append(data, seq)
+            files.append(data, seq)
         except OSError as error:
             self.failure = error.strerror or str(error)
             self.failures += 1
@@ -242,7 +245,6 @@ class Journal:
             self.slowest_write = took
             if took > _SLOW_SECONDS:
                 _log.warning("a write to the journal was slow, and held up everybody", seconds=round(took, 3))
-        return place
 
     def _open_files(self) -> Segments:
         if self._files is None:

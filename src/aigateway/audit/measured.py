@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
 
-from prometheus_client import Gauge
+import msgspec
 
 from aigateway.audit.recorder import (
     UNKNOWN_MODEL,
@@ -19,12 +19,22 @@ from aigateway.audit.recorder import (
     Subject,
     typed_prompt,
 )
-from aigateway.telemetry.labels import Children, method_label
+from aigateway.telemetry.labels import LONGEST_VALUE, Children, method_label
 from aigateway.telemetry.metrics import MOST_COMBINATIONS, Metrics
+from aigateway.telemetry.plain import Distribution, Level
 from aigateway.telemetry.tallies import Tally
 from aigateway.wire.facts import AnswerFacts, ClientFacts, RequestFacts, TokenUsage
 
 _Child = TypeVar("_Child")
+
+
+class _Counted(msgspec.Struct, frozen=True):
+    """Where requests of one kind are counted."""
+
+    tally: Tally
+    in_flight: Level
+    durations: Distribution
+    first_bytes: Distribution
 
 
 class MeasuredRecorder:
@@ -33,9 +43,8 @@ class MeasuredRecorder:
     def __init__(self, inner: Records, metrics: Metrics) -> None:
         self._inner = inner
         self._metrics = metrics
-        self._gauges = _bounded(metrics.interceptions_inflight.labels, 1)
-        self._durations = _bounded(metrics.interceptions_duration.labels, 1)
-        self._first_bytes = _bounded(metrics.time_to_first_byte.labels, 1)
+        self._known: dict[tuple[str, str, str, str, str], _Counted] = {}
+        """By provider, model, person, client and route: looking all of the labels up costs more than counting."""
         self._errors = _bounded(metrics.errors.labels, 1)
         self._tools = _bounded(metrics.tool_selections.labels, 1, 2)
         self._invocations = _bounded(metrics.tool_invocations.labels, 1, 3)
@@ -43,20 +52,31 @@ class MeasuredRecorder:
     def open(self, subject: Subject, request: RequestFacts, client: ClientFacts, request_bytes: int) -> Interception:
         """Open the interception; it counts as in flight until it is closed."""
         interception = self._inner.open(subject, request, client, request_bytes)
-        metrics = self._metrics
-        tally = metrics.tallies.of(
-            subject.provider_name,
-            metrics.models.label(request.model or UNKNOWN_MODEL),
-            metrics.initiators.label(subject.initiator_id),
-            metrics.clients.label(client.client),
-        )
+        model = (request.model or UNKNOWN_MODEL)[:LONGEST_VALUE]
+        kind = subject.provider_name, model, subject.initiator_id, client.client, subject.route
+        counted = self._known.get(kind) or self._look_up(kind)
         if typed_prompt(request, client) is not None:
-            tally.prompts += 1
-        in_flight = self._gauges.of(tally.provider, tally.model, subject.route)
-        in_flight.inc()
-        interception.on_close(partial(self._ended, interception, subject, tally, in_flight))
-        interception.on_notice(partial(self._noticed, tally))
+            counted.tally.prompts += 1
+        counted.in_flight.value += 1
+        interception.on_close(partial(self._ended, interception, subject, counted))
+        interception.on_notice(partial(self._noticed, counted.tally))
         return interception
+
+    def _look_up(self, kind: tuple[str, str, str, str, str]) -> _Counted:
+        provider, model, initiator, client, route = kind
+        metrics = self._metrics
+        initiator, client = metrics.initiators.label(initiator), metrics.clients.label(client)
+        tally = metrics.tallies.of(provider, metrics.models.label(model), initiator, client)
+        counted = _Counted(
+            tally,
+            metrics.interceptions_inflight.of(tally.provider, tally.model, route),
+            metrics.interceptions_duration.of(tally.provider, tally.model),
+            metrics.time_to_first_byte.of(tally.provider, tally.model),
+        )
+        if len(self._known) >= MOST_COMBINATIONS:
+            self._known.clear()
+        self._known[kind] = counted
+        return counted
 
     def _noticed(self, tally: Tally, what: AnswerFacts | Invocation, _committed: Future[None]) -> None:
         if isinstance(what, AnswerFacts):
@@ -75,19 +95,18 @@ class MeasuredRecorder:
         self,
         interception: Interception,
         subject: Subject,
-        tally: Tally,
-        in_flight: Gauge,
+        counted: _Counted,
         outcome: Outcome,
         facts: AnswerFacts | None,
         _committed: Future[None],
     ) -> None:
-        in_flight.dec()
+        tally = counted.tally
+        counted.in_flight.value -= 1
         status = "completed" if outcome.error_type is None else "failed"
         tally.requests[status, subject.route, method_label(subject.method)] += 1
-        where = tally.provider, tally.model
-        self._durations.of(*where).observe(interception.elapsed_ms() / 1000)
+        counted.durations.observe(interception.elapsed_ms() / 1000)
         if outcome.time_to_first_byte_ms is not None:
-            self._first_bytes.of(*where).observe(outcome.time_to_first_byte_ms / 1000)
+            counted.first_bytes.observe(outcome.time_to_first_byte_ms / 1000)
         if outcome.error_type is not None:
             self._errors.of(tally.provider, outcome.error_type).inc()
         if facts is not None:

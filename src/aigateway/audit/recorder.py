@@ -21,7 +21,7 @@ from aigateway.store.records import (
     TokenUsage,
     ToolUsage,
 )
-from aigateway.wire.facts import AnswerFacts, ClientFacts, RequestFacts, ToolCall
+from aigateway.wire.facts import AnswerFacts, ClientFacts, RequestFacts, Thought, ToolCall
 
 UNKNOWN_MODEL = "coder-aibridge-unknown"
 """What the record names a model that the request does not name (data-plane spec 7.1)."""
@@ -102,15 +102,16 @@ class Keeps(Protocol):
 class Interception:
     """One request on record. It has begun; `close` ends it, once."""
 
+    closed = False
+    _endings: tuple[Ending, ...] = ()
+    _noticing: tuple[Noticed, ...] = ()
+
     def __init__(self, journal: Keeps, interception_id: str, started: Future[None], began: float) -> None:
         self.id = interception_id
         self.started = started
         """Done when the start is durably on record; raises `JournalUnavailable` when it cannot be."""
-        self.closed = False
         self._journal = journal
         self._began = began
-        self._endings: tuple[Ending, ...] = ()
-        self._noticing: tuple[Noticed, ...] = ()
 
     def elapsed_ms(self) -> int:
         """Milliseconds since the request was accepted."""
@@ -189,7 +190,8 @@ class Recorder:
         began = time.monotonic()
         now = clock.now()
         metadata: dict[str, Any] = {"request_user_agent": subject.user_agent, "username": subject.username}
-        metadata.update(client.metadata)
+        if client.metadata:
+            metadata.update(client.metadata)
         if request.purpose:
             metadata["purpose"] = request.purpose
         if request.previous_response_id:
@@ -242,22 +244,25 @@ def _answer_rows(interception_id: str, facts: AnswerFacts, now: str) -> list[Any
                 cache_read_input_tokens=usage.cache_read_input_tokens,
                 cache_write_input_tokens=usage.cache_write_input_tokens,
                 created_at=now,
-                metadata={**usage.extra, **usage.metadata, **partial},
+                metadata=usage.extra | usage.metadata | partial,
             )
         )
-    rows.extend(_tool_row(interception_id, call, now, partial) for call in facts.tool_calls)
-    rows.extend(
-        ModelThought(
-            interception_id=interception_id,
-            id=new_id(),
-            msg_id=thought.response_id,
-            content=thought.content,
-            created_at=now,
-            metadata={"source": thought.source, **partial},
-        )
-        for thought in facts.thoughts
-    )
+    if facts.tool_calls:
+        rows.extend([_tool_row(interception_id, call, now, partial) for call in facts.tool_calls])
+    if facts.thoughts:
+        rows.extend([_thought_row(interception_id, thought, now, partial) for thought in facts.thoughts])
     return rows
+
+
+def _thought_row(interception_id: str, thought: Thought, now: str, partial: dict[str, bool]) -> ModelThought:
+    return ModelThought(
+        interception_id=interception_id,
+        id=new_id(),
+        msg_id=thought.response_id,
+        content=thought.content,
+        created_at=now,
+        metadata={"source": thought.source, **partial},
+    )
 
 
 def _tool_row(interception_id: str, call: ToolCall, now: str, partial: dict[str, bool]) -> ToolUsage:

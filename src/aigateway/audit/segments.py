@@ -77,17 +77,15 @@ class Segments:
         last = self._segments[-1] if self._segments else None
         return Place(last.number, last.size) if last else Place(1, 0)
 
-    def append(self, data: bytes, seq: int) -> Place:
-        """Write a frame; says where it stands. What was written survives the end of the process."""
+    def append(self, data: bytes, seq: int) -> None:
+        """Write a frame. What was written survives the end of the process."""
         size = len(data)
         segment = self._segments[-1] if self._writing else self._begin(size)
         if segment.size + size > segment.room:
             segment = self._begin(size)
-        at = segment.size
-        _write(segment.descriptor, data, at)
-        segment.size = at + size
+        _write(segment.descriptor, data, segment.size)
+        segment.size += size
         segment.last_seq = max(segment.last_seq, seq)
-        return Place(segment.number, at)
 
     def read(self, place: Place) -> Iterator[tuple[Place, Frame]]:
         """The frames from a place on, each with the place behind it. Damage is set aside loudly and passed over."""

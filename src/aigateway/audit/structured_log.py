@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 from aigateway.audit.journal import Entry
@@ -72,9 +73,12 @@ _BEGINNING_FIELDS: Mapping[type[AnyRecord], tuple[str, ...]] = {
     InterceptionEnd: ("streaming", "request_bytes"),
 }
 """What is not in the record itself but in the tables by now."""
+_getters = {kind: attrgetter(*names) for kind, names in _FIELDS.items()}
 _UNKNOWN = Beginning()
-_AT_ONCE = 20
-"""Entries that are logged before anybody else gets a turn."""
+_MOST_KNOWN = 10_000
+"""Interceptions whose beginning is remembered until they end; the tables know the others."""
+_AT_ONCE = 40
+"""Lines that are logged before anybody else gets a turn."""
 _STEP_SECONDS = 0.005
 _PATIENCE_STEPS = 400
 
@@ -89,6 +93,7 @@ class StructuredLog:
 
     def __init__(self, find: Find) -> None:
         self._find = find
+        self._begun: dict[str, Beginning] = {}
         self._last_seq = 0
         self._patient = True
         self._written = logging.is_written()
@@ -108,24 +113,60 @@ class StructuredLog:
         new = [entry for entry in entries if entry.seq > self._last_seq]
         found = await self._look_up(new)
         self._patient = self._patient or self._written()
-        for number, entry in enumerate(new, start=1):
-            await self._wait_until(_has_room)
-            if number % _AT_ONCE == 0:
-                await asyncio.sleep(0)  # requests go first
+        lines: list[dict[str, Any]] = []
+        for entry in new:
             for record in entry.records:
-                _log.info(_MESSAGE, **_fields(record, found.get(record.interception_id, _UNKNOWN)))
-            self._last_seq = entry.seq
+                lines.append(_fields(record, found.get(record.interception_id, _UNKNOWN)))
+                if type(record) is InterceptionEnd:
+                    self._begun.pop(record.interception_id, None)
+            last = entry is new[-1]
+            if last or len(lines) >= _AT_ONCE:
+                await self._wait_until(_has_room)
+                _log.info_each(_MESSAGE, lines)
+                self._last_seq = entry.seq
+                lines = []
+            if not (last or lines):
+                await asyncio.sleep(0)  # requests go first
         self._written = logging.is_written()
         await self._wait_until(self._written)
 
     async def _look_up(self, entries: Sequence[Entry]) -> Mapping[str, Beginning]:
+        wanted, known = self._known(entries)
+        if not wanted:
+            return known
         try:
-            return await self._find(_to_look_up(entries))
+            return {**known, **await self._find(wanted)}
         except StoreUnavailable:
             raise
         except Exception as error:  # noqa: BLE001 - what the store cannot say must not hold back what the record says
             _log.error("interceptions are logged without their threads, which the store refuses", error=str(error))
-            return {}
+            return known
+
+    def _known(self, entries: Sequence[Entry]) -> tuple[list[str], dict[str, Beginning]]:
+        """Those to look up, and what is known of the others that end.
+
+        To look up are interceptions that may have a thread, since they answer a tool call, and those that end and began
+        before this process, or long ago.
+        """
+        wanted: list[str] = []
+        known: dict[str, Beginning] = {}
+        for entry in entries:
+            for record in entry.records:
+                if type(record) is InterceptionStart:
+                    self._remember(record)
+                    if record.correlating_tool_call_id:
+                        wanted.append(record.interception_id)
+                elif type(record) is InterceptionEnd:
+                    if (begun := self._begun.get(record.interception_id)) is None:
+                        wanted.append(record.interception_id)
+                    else:
+                        known[record.interception_id] = begun
+        return wanted, known
+
+    def _remember(self, start: InterceptionStart) -> None:
+        self._begun[start.interception_id] = Beginning(streaming=start.streaming, request_bytes=start.request_bytes)
+        if len(self._begun) > _MOST_KNOWN:
+            del self._begun[next(iter(self._begun))]
 
     async def _wait_until(self, done: Callable[[], bool]) -> None:
         """Wait for a log that is slower than the store, but for one that hangs only once."""
@@ -140,19 +181,10 @@ def _has_room() -> bool:
     return not logging.congested()
 
 
-def _to_look_up(entries: Sequence[Entry]) -> list[str]:
-    """Interceptions that may have a thread, since they answer a tool call, and those that ended."""
-    return [
-        record.interception_id
-        for entry in entries
-        for record in entry.records
-        if isinstance(record, InterceptionEnd)
-        or (isinstance(record, InterceptionStart) and record.correlating_tool_call_id)
-    ]
-
-
 def _fields(record: AnyRecord, beginning: Beginning) -> dict[str, Any]:
     kind = type(record)
     fields = {"record_type": kind.__struct_config__.tag, "interception_id": record.interception_id}
-    fields |= {name: getattr(record, name) for name in _FIELDS[kind]}
-    return fields | {name: getattr(beginning, name) for name in _BEGINNING_FIELDS.get(kind, ())}
+    fields.update(zip(_FIELDS[kind], _getters[kind](record), strict=True))
+    for name in _BEGINNING_FIELDS.get(kind, ()):
+        fields[name] = getattr(beginning, name)
+    return fields

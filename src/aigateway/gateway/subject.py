@@ -5,6 +5,10 @@ from __future__ import annotations
 from aigateway.audit.recorder import Subject
 from aigateway.gateway.request import Request
 from aigateway.providers.credential import Credential
+from aigateway.settings.providers import ProviderType
+
+_TYPES = {kind: kind.value for kind in ProviderType}
+"""Asking an enumeration's member for its value is a call of Python's."""
 
 
 def subject_of(request: Request, credential: Credential, requested_model: str | None = None) -> Subject:
@@ -14,7 +18,7 @@ def subject_of(request: Request, credential: Credential, requested_model: str | 
         initiator_id=request.actor.user_id,
         username=request.actor.username,
         api_key_id=request.actor.api_key_id,
-        provider_type=provider.type.value,
+        provider_type=_TYPES[provider.type],
         provider_name=provider.name,
         credential_kind=credential.kind,
         credential_hint=credential.hint,

@@ -46,6 +46,13 @@ class Witness(Protocol):
 class Recording:
     """Observes an answer, and sees to it that nothing ends before what it used is on record."""
 
+    _bytes = 0
+    _first_byte_ms: int | None = None
+    _begun = False
+    _mid_event = False
+    _had_its_end = False
+    _committed: Future[None] | None = None
+
     def __init__(
         self,
         interception: Interception,
@@ -69,12 +76,6 @@ class Recording:
         self._length = length
         self._served_by = served_by
         self._deserted = deserted
-        self._bytes = 0
-        self._first_byte_ms: int | None = None
-        self._begun = False
-        self._mid_event = False
-        self._had_its_end = False
-        self._committed: Future[None] | None = None
 
     @property
     def mid_event(self) -> bool:
@@ -95,9 +96,10 @@ class Recording:
         """Observe; with the piece that holds the answer's end, the usage has to be on record first."""
         if self._first_byte_ms is None:
             self._first_byte_ms = self._interception.elapsed_ms()
-        self._bytes += len(data)
-        self._observer.feed(data)
-        if not self._interception.closed and (self._observer.complete or self._bytes == self._length):
+        come = self._bytes = self._bytes + len(data)
+        observer = self._observer
+        observer.feed(data)
+        if (come == self._length or observer.complete) and not self._interception.closed:
             self._close()
             return self._committed
         return None

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -13,11 +13,13 @@ import msgspec
 _HUMAN_LEVELS = {"WARN": "warn", "CRITICAL": "crit"}
 _SEVERITIES = {"WARN": "WARNING", "FATAL": "CRITICAL"}
 _COLOURS = {"DEBUG": "\x1b[90m", "INFO": "\x1b[34m", "WARN": "\x1b[33m"}
+_IN_JSON = (dict, bool, int, float, list, tuple, Mapping)
+_encode = msgspec.json.Encoder(enc_hook=str).encode
+_BILLION = 1_000_000_000
 _RED, _RESET = "\x1b[31m", "\x1b[0m"
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """What happened, when and where."""
 
     time_ns: int
@@ -29,7 +31,7 @@ class Entry:
     """`file:line`."""
     func: str
     logger_names: tuple[str, ...]
-    fields: Mapping[str, Any] = field(default_factory=dict)
+    fields: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
     def as_json(self) -> bytes:
         """Return one line, a JSON object with `ts`, `level`, `msg`, `caller`, `func`, `logger_names` and `fields`."""
@@ -77,38 +79,49 @@ class Entry:
         message = f"{names}: {_plain(self.message)}" if names else _plain(self.message)
         beside, below = [], []
         for key, value in self.fields.items():
-            text = _text(value)
+            text = value if type(value) is str else _text(value)
             if "\n" in text:
                 below.append(f"  {_word(key)}:")
                 below += [f"   | {_plain(line)}" for line in text.replace("\r\n", "\n").split("\n")]
             else:
-                beside.append(f"{_word(key)}={_word(text)}")
-        moment = f"{self._clock():%Y-%m-%d %H:%M:%S}.{self.time_ns // 1_000_000 % 1_000:03d}"
+                beside.append(f"{_key(key)}={_word(text)}")
+        moment = f"{_second(self.time_ns // _BILLION)}.{self.time_ns // 1_000_000 % 1_000:03d}"
         first = f"{moment} {level} {message}" + (f"  {' '.join(beside)}" if beside else "")
         return "\n".join([first, *below, ""]).encode()
 
     def _precise_time(self) -> str:
-        return f"{self._clock():%Y-%m-%dT%H:%M:%S}.{self.time_ns % 1_000_000_000:09d}Z"
+        date, time = _second(self.time_ns // _BILLION).split(" ")
+        return f"{date}T{time}.{self.time_ns % _BILLION:09d}Z"
 
-    def _clock(self) -> datetime:
-        return datetime.fromtimestamp(self.time_ns // 1_000_000_000, UTC)
+
+@lru_cache(maxsize=2)
+def _second(seconds: int) -> str:
+    """All but the fraction, which is the same for many entries."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}"
 
 
 def _text(value: object) -> str:
     if isinstance(value, str):
         return value
+    if type(value) is int:
+        return str(value)
+    if value is None:
+        return "null"
     if isinstance(value, datetime):
         return value.isoformat()
-    if value is None or isinstance(value, bool | int | float | Mapping | list | tuple):
-        return _json(value).decode()
-    return str(value)
+    return _json(value).decode() if isinstance(value, _IN_JSON) else str(value)
 
 
 def _word(text: str) -> str:
     """`text` as one word of a line: bare when it is one, else in quotes, as JSON writes them."""
-    if text and text.isprintable() and not any(sign in text for sign in ' "='):
+    if text and text.isprintable() and " " not in text and '"' not in text and "=" not in text:
         return text
     return f'"{_plain(text.replace(chr(92), chr(92) * 2).replace(chr(34), chr(92) + chr(34)))}"'
+
+
+@lru_cache(maxsize=256)
+def _key(name: str) -> str:
+    return _word(name)
 
 
 def _plain(text: str) -> str:
@@ -130,7 +143,7 @@ _ESCAPES.update({code: _ESCAPES[code] for code in range(256)})
 
 def _json(value: object) -> bytes:
     try:
-        return msgspec.json.encode(value, enc_hook=str)
+        return _encode(value)
     except Exception:  # noqa: BLE001 - lone surrogates, huge integers, odd keys: a log line is written all the same
         return json.dumps(_tame(value), ensure_ascii=True).encode()
 

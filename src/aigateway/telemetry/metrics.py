@@ -19,6 +19,7 @@ from prometheus_client.registry import Collector
 from aigateway import __version__
 from aigateway.telemetry.events import BreakerState, Events
 from aigateway.telemetry.labels import Children, Values, printable
+from aigateway.telemetry.plain import Distributions, Level, Levels
 from aigateway.telemetry.tallies import Tallies
 
 PREFIX = "coder_ai_gateway_"
@@ -65,21 +66,32 @@ class Metrics(Events):
 
         self.tallies = Tallies(PREFIX, MOST_COMBINATIONS)
         self.registry.register(self.tallies)
-        self.interceptions_inflight = self._gauge(
-            "interceptions_inflight", "Intercepted requests that are being served.", ("provider", "model", "route")
+        self.interceptions_inflight = Levels(
+            PREFIX + "interceptions_inflight",
+            "Intercepted requests that are being served.",
+            ("provider", "model", "route"),
+            Level,
+            most=MOST_COMBINATIONS,
+            folded=1,
         )
-        self.interceptions_duration = self._histogram(
-            "interceptions_duration_seconds",
+        self.interceptions_duration = Distributions(
+            PREFIX + "interceptions_duration_seconds",
             "From an intercepted request accepted to its record closed.",
             ("provider", "model"),
             _DURATION_BUCKETS,
+            most=MOST_COMBINATIONS,
+            folded=1,
         )
-        self.time_to_first_byte = self._histogram(
-            "time_to_first_byte_seconds",
+        self.time_to_first_byte = Distributions(
+            PREFIX + "time_to_first_byte_seconds",
             "From an intercepted request accepted to the first byte of the provider's answer.",
             ("provider", "model"),
             _FIRST_BYTE_BUCKETS,
+            most=MOST_COMBINATIONS,
+            folded=1,
         )
+        for plain in (self.interceptions_inflight, self.interceptions_duration, self.time_to_first_byte):
+            self.registry.register(plain)
         self.errors = self._counter(
             "errors_total",
             "Intercepted requests that failed, by the record's error type.",

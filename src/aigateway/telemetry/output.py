@@ -16,6 +16,8 @@ _MAX_SIZE = 32 * 1024 * 1024
 """Characters of text in the entries that wait. One entry alone may be larger."""
 _CHUNK = 256 * 1024
 """Characters that go out in one write: the thread that writes asks for the interpreter once, not once an entry."""
+_SMALL = frozenset({int, bool, float, type(None)})
+"""Kinds of values that are no texts, and hold none: asking what else a value is costs more than counting a text."""
 _PAUSE_SECONDS = 60.0
 """Between two warnings of losses."""
 _CLOSE_SECONDS = 2.0
@@ -46,20 +48,25 @@ class Output:
         self._told_others = self._told_here = float("-inf")
         self._torn = False
 
-    def put(self, entry: Entry) -> None:
-        """Have `entry` written soon. Never waits and never raises; an entry that does not fit is lost."""
-        size = _size(entry)
+    def put(self, *entries: Entry) -> None:
+        """Have them written soon. Never waits and never raises; an entry that does not fit is lost."""
+        lost = 0
         with self._changed:
-            full = len(self._waiting) >= _MAX_ENTRIES or self._size + size > _MAX_SIZE
-            if not self._closing and not (full and self._waiting):
+            asleep = not self._waiting
+            for entry in entries:
+                size = _size(entry)
+                full = len(self._waiting) >= _MAX_ENTRIES or self._size + size > _MAX_SIZE
+                if self._closing or (full and self._waiting):
+                    lost += 1
+                    continue
                 self._waiting.append((entry, size))
                 self._size += size
                 self.accepted += 1
+            if asleep and self._waiting:
                 self._start()
-                if len(self._waiting) == 1:  # else the thread is awake already
-                    self._changed.notify_all()
-                return
-        self._lose(1, "it does not keep up")
+                self._changed.notify_all()
+        if lost:
+            self._lose(lost, "it does not keep up")
 
     @property
     def congested(self) -> bool:
@@ -195,8 +202,9 @@ def _size(entry: Entry) -> int:
     """About how many characters an entry holds."""
     size = 200 + len(entry.message)
     for value in entry.fields.values():
-        if isinstance(value, str):
+        kind = type(value)
+        if kind is str:
             size += len(value)
-        elif isinstance(value, Mapping):
+        elif kind not in _SMALL and isinstance(value, Mapping):
             size += sum(len(item) if isinstance(item, str) else 20 for item in value.values())
     return size

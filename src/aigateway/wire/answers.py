@@ -9,55 +9,35 @@ import msgspec
 
 from aigateway.wire.facts import AnswerError, AnswerFacts, Thought, TokenUsage, ToolCall
 from aigateway.wire.lenient import any_value
+from aigateway.wire.text_chunk import OnlyText
 
 LARGEST_TEXT = 8 * 1024 * 1024
 """Most characters of thoughts, and most of tool arguments, that are kept of one answer."""
 MOST_ROWS = 10_000
 """Most tool calls, and most thoughts, that are kept of one answer."""
-_LARGEST_COUNT = 2**63 - 1
 _LONGEST_MESSAGE = 2000
 _LONGEST_TYPE = 100
-
-
-class Room:
-    """How much text may still be kept."""
-
-    __slots__ = ("_left", "full")
-
-    def __init__(self) -> None:
-        self._left = LARGEST_TEXT
-        self.full = False
-        """Whether text had to be left out."""
-
-    def take(self, text: str) -> str:
-        """Give as much of the text as there is room for."""
-        if len(text) > self._left:
-            self.full = True
-            text = text[: self._left]
-        self._left -= len(text)
-        return text
 
 
 class Answer(ABC):
     """One answer of one API, read from the events of a stream or from a whole body."""
 
-    def __init__(self) -> None:
-        self.ended = False
-        """The answer's own end was seen, be it an error."""
-        self.response_id = ""
-        self.model: str | None = None
-        self.error: AnswerError | None = None
-        self.unreadable: str | None = None
-        self.arguments = Room()
-        self.thinking = Room()
+    ended = False
+    """The answer's own end was seen, be it an error."""
+    response_id = ""
+    model: str | None = None
+    error: AnswerError | None = None
+    unreadable: str | None = None
+    only_text: OnlyText
+    """Asked before an event is read, while the one before it has ended."""
+    _argument_characters = 0
+    _thought_characters = 0
+    _cut = False
+    """Whether text had to be left out."""
 
     @abstractmethod
     def on_event(self, name: bytes, data: bytes) -> None:
         """Take one event of a stream (`sse.Event`); may raise one of `UNREADABLE`."""
-
-    def only_text(self, block: bytes) -> bool:  # noqa: ARG002 - for APIs that know such events
-        """Whether this whole event, with the blank line after it, brings text alone: then nobody needs to read it."""
-        return False
 
     @abstractmethod
     def on_body(self, body: bytes | bytearray) -> None:
@@ -79,6 +59,11 @@ class Answer(ABC):
     def thoughts(self) -> list[Thought]:
         """Give the thoughts so far."""
 
+    def note_shape(self, what: str, error: msgspec.ValidationError) -> None:
+        """Remember that something is not as it should be, unless it is but a count, which is read all the same."""
+        if ".usage" not in str(error):
+            self.note(f"{what} has an unexpected shape ({error}).")
+
     def note(self, reason: str) -> None:
         """Remember the first reason why a part could not be read."""
         self.unreadable = self.unreadable or reason
@@ -88,6 +73,24 @@ class Answer(ABC):
         self.error = self.error or error
         self.ended = True
 
+    def argument(self, text: str) -> str:
+        """Give as much of a tool call's text as there is room for."""
+        kept = self._within(text, self._argument_characters)
+        self._argument_characters += len(kept)
+        return kept
+
+    def thought(self, text: str) -> str:
+        """Give as much of a thought as there is room for."""
+        kept = self._within(text, self._thought_characters)
+        self._thought_characters += len(kept)
+        return kept
+
+    def _within(self, text: str, taken: int) -> str:
+        if taken + len(text) <= LARGEST_TEXT:
+            return text
+        self._cut = True
+        return text[: LARGEST_TEXT - taken]
+
     def facts(self) -> AnswerFacts:
         """Sum up what is known."""
         whole = self.whole()
@@ -95,15 +98,15 @@ class Answer(ABC):
         if usage and not whole:
             usage.metadata["partial"] = True
         calls, thoughts = self.tool_calls(), self.thoughts()
-        if self.arguments.full or self.thinking.full or max(len(calls), len(thoughts)) > MOST_ROWS:
+        if self._cut or len(calls) > MOST_ROWS or len(thoughts) > MOST_ROWS:
             self.note("The answer's tool arguments or thoughts are too large to keep whole; they were cut.")
         return AnswerFacts(
             complete=whole or self.ended,
             response_id=self.response_id,
             model=self.model,
             usage=usage,
-            tool_calls=tuple(calls[:MOST_ROWS]),
-            thoughts=tuple(thoughts[:MOST_ROWS]),
+            tool_calls=tuple(calls[:MOST_ROWS]) if calls else (),
+            thoughts=tuple(thoughts[:MOST_ROWS]) if thoughts else (),
             error=self.error,
             unreadable=self.unreadable,
         )
@@ -113,24 +116,6 @@ def members(raw: bytes | bytearray | msgspec.Raw) -> dict[str, Any]:
     """Give the JSON object in `raw`, or an empty one."""
     value = any_value(raw)
     return value if isinstance(value, dict) else {}
-
-
-def member(value: dict[str, Any], name: str) -> dict[str, Any]:
-    """Give the object under that name, or an empty one."""
-    found = value.get(name)
-    return found if isinstance(found, dict) else {}
-
-
-def count(value: dict[str, Any], name: str) -> int:
-    """Give the count under that name, 0 if there is none that makes sense; never more than a 64-bit integer holds."""
-    found = value.get(name)
-    if not found:
-        return 0
-    if type(found) is int and 0 < found <= _LARGEST_COUNT:
-        return found
-    if isinstance(found, bool) or not isinstance(found, int | float) or not 0 < found < float("inf"):
-        return 0
-    return min(int(found), _LARGEST_COUNT)
 
 
 def error_in(value: Any, fallback_type: str) -> AnswerError | None:

@@ -7,16 +7,13 @@ chunk, ids that change, tool calls numbered from 1 or not at all, reasoning unde
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import msgspec
 
-from aigateway.wire.answers import MOST_ROWS, Answer, count, error_in, member, members
+from aigateway.wire.answers import MOST_ROWS, Answer, error_in
 from aigateway.wire.facts import Thought, TokenUsage, ToolCall
-from aigateway.wire.lenient import ABSENT, Reader, any_value
-from aigateway.wire.text_chunk import TextChunk
-
-_NULL = msgspec.Raw(b"null")
+from aigateway.wire.lenient import ABSENT, Count, Reader, any_value
+from aigateway.wire.text_chunk import chunks_like, never
 
 
 class _Function(msgspec.Struct):
@@ -49,6 +46,27 @@ class _Choice(msgspec.Struct):
     finish_reason: str | None = None
 
 
+class _PromptDetails(msgspec.Struct):
+    cached_tokens: Count = None
+    cache_write_tokens: Count = None
+    audio_tokens: Count = None
+
+
+class _CompletionDetails(msgspec.Struct):
+    accepted_prediction_tokens: Count = None
+    rejected_prediction_tokens: Count = None
+    audio_tokens: Count = None
+    reasoning_tokens: Count = None
+
+
+class _Usage(msgspec.Struct):
+    prompt_tokens: Count = None
+    completion_tokens: Count = None
+    total_tokens: Count = None
+    prompt_tokens_details: _PromptDetails | None = None
+    completion_tokens_details: _CompletionDetails | None = None
+
+
 class _Chunk(msgspec.Struct):
     """A chunk of a stream, or a whole body."""
 
@@ -56,10 +74,11 @@ class _Chunk(msgspec.Struct):
     model: str | None = None
     service_tier: str | None = None
     choices: list[_Choice] | None = None
-    usage: msgspec.Raw = ABSENT
+    usage: _Usage | None = None
     error: msgspec.Raw = ABSENT
 
 
+_NO_USAGE, _NO_PROMPT_DETAILS, _NO_COMPLETION_DETAILS = _Usage(), _PromptDetails(), _CompletionDetails()
 _SILENT = _Delta()
 """A delta of which nothing is kept."""
 
@@ -81,23 +100,23 @@ _LEGACY_CALL = -1
 
 
 def _brings_text_alone(chunk: _Chunk) -> bool:
-    if chunk.error is not ABSENT or (chunk.usage is not ABSENT and chunk.usage != _NULL):
+    if chunk.error is not ABSENT or chunk.usage is not None:
         return False
-    choices = chunk.choices or ()
-    return len(choices) > 0 and all(
-        choice.delta == _SILENT and choice.message is None and not choice.finish_reason for choice in choices
-    )
+    for choice in chunk.choices or ():
+        if choice.delta != _SILENT or choice.message is not None or choice.finish_reason:
+            return False
+    return bool(chunk.choices)
 
 
 class ChatAnswer(Answer):
     """One answer of the Chat Completions API."""
 
+    _known_texts = 0
+    _service_tier: str | None = None
+    _usage: _Usage | None = None
+
     def __init__(self) -> None:
-        super().__init__()
-        self._text: TextChunk | None = None
-        self._known_texts = 0
-        self._service_tier: str | None = None
-        self._usage: dict[str, Any] | None = None
+        self.only_text = never
         self._calls: list[_Call] = []
         self._last: dict[tuple[int, int | None], _Call] = {}
         self._thoughts: dict[tuple[int, str], list[str]] = {}
@@ -112,23 +131,20 @@ class ChatAnswer(Answer):
         try:
             chunk = _CHUNK.strict(data)
         except msgspec.ValidationError as error:
-            self.note(f"A chunk has an unexpected shape ({error}).")
+            self.note_shape("A chunk", error)
             chunk = _CHUNK.read(data) or _Chunk()
         self._take(chunk)
         if self._known_texts < _MOST_TEXTS and _brings_text_alone(chunk):
             self._known_texts += 1
-            self._text = TextChunk.like(data)
-
-    def only_text(self, block: bytes) -> bool:
-        """See `Answer`: a chunk that differs in nothing but its text from one that was read."""
-        return self._text is not None and self._text.matches(block)
+            self.only_text = chunks_like(data) or never
 
     def on_body(self, body: bytes | bytearray) -> None:
         """Take a whole chat completion."""
         completion = _CHUNK.whole(body)
         for choice in completion.choices or ():
-            for number, call in enumerate((choice.message and choice.message.tool_calls) or ()):
-                call.index = number
+            if choice.message is not None and choice.message.tool_calls:
+                for number, call in enumerate(choice.message.tool_calls):
+                    call.index = number
         self._take(completion)
         self.ended = True
 
@@ -141,27 +157,30 @@ class ChatAnswer(Answer):
         told = self._usage
         if told is None:
             return None
-        prompt, completion = member(told, "prompt_tokens_details"), member(told, "completion_tokens_details")
-        read, written = count(prompt, "cached_tokens"), count(prompt, "cache_write_tokens")
+        prompt = told.prompt_tokens_details or _NO_PROMPT_DETAILS
+        completion = told.completion_tokens_details or _NO_COMPLETION_DETAILS
+        read, written = prompt.cached_tokens or 0, prompt.cache_write_tokens or 0
         return TokenUsage(
             self.response_id,
-            input_tokens=max(0, count(told, "prompt_tokens") - read - written),
-            output_tokens=count(told, "completion_tokens"),
+            input_tokens=max(0, (told.prompt_tokens or 0) - read - written),
+            output_tokens=told.completion_tokens or 0,
             cache_read_input_tokens=read,
             cache_write_input_tokens=written,
             extra={
-                "prompt_audio": count(prompt, "audio_tokens"),
+                "prompt_audio": prompt.audio_tokens or 0,
                 "prompt_cached": read,
-                "completion_accepted_prediction": count(completion, "accepted_prediction_tokens"),
-                "completion_rejected_prediction": count(completion, "rejected_prediction_tokens"),
-                "completion_audio": count(completion, "audio_tokens"),
-                "completion_reasoning": count(completion, "reasoning_tokens"),
+                "completion_accepted_prediction": completion.accepted_prediction_tokens or 0,
+                "completion_rejected_prediction": completion.rejected_prediction_tokens or 0,
+                "completion_audio": completion.audio_tokens or 0,
+                "completion_reasoning": completion.reasoning_tokens or 0,
             },
             metadata={"service_tier": self._service_tier} if self._service_tier else {},
         )
 
     def tool_calls(self) -> list[ToolCall]:
         """Give the calls of finished choices, and those of others whose arguments are whole JSON."""
+        if not self._calls:
+            return []
         whole = self.whole()
         return [
             ToolCall(self.response_id, call.call_id, call.name, arguments)
@@ -173,28 +192,30 @@ class ChatAnswer(Answer):
 
     def thoughts(self) -> list[Thought]:
         """Give one thought for each choice and each name that it came under."""
+        if not self._thoughts:
+            return []
         return [Thought(self.response_id, "".join(texts), source) for (_, source), texts in self._thoughts.items()]
 
     def _take(self, chunk: _Chunk) -> None:
         self.response_id = self.response_id or chunk.id or ""
         self.model = self.model or chunk.model or None
         self._service_tier = chunk.service_tier or self._service_tier
-        if chunk.usage is not ABSENT:
-            self._take_usage(members(chunk.usage))
+        if chunk.usage is not None:
+            self._take_usage(chunk.usage)
         if chunk.error is not ABSENT and (error := error_in(any_value(chunk.error), "error")):
             self.fail(error)
         for choice in chunk.choices or ():
             number = choice.index or 0
             self._choices.add(number)
             for delta in (choice.delta, choice.message):
-                if delta is not None:
+                if delta is not None and delta != _SILENT:
                     self._take_delta(number, delta)
             if choice.finish_reason:
                 self._finished.add(number)
 
-    def _take_usage(self, told: dict[str, Any]) -> None:
+    def _take_usage(self, told: _Usage) -> None:
         """Usage that is told again is cumulative; only zeros after real counts are not."""
-        if told and (self._usage is None or count(told, "prompt_tokens") or count(told, "completion_tokens")):
+        if told.prompt_tokens or told.completion_tokens or (self._usage is None and told != _NO_USAGE):
             self._usage = told
 
     def _take_delta(self, choice: int, delta: _Delta) -> None:
@@ -208,7 +229,7 @@ class ChatAnswer(Answer):
             self._take_call(choice, _LEGACY_CALL, "", delta.function_call)
 
     def _think(self, choice: int, source: str, text: str) -> None:
-        if kept := self.thinking.take(text):
+        if kept := self.thought(text):
             self._thoughts.setdefault((choice, source), []).append(kept)
 
     def _take_call(self, choice: int, index: int | None, call_id: str, function: _Function) -> None:
@@ -229,5 +250,5 @@ class ChatAnswer(Answer):
             self._last[choice, index] = call
         call.call_id = call.call_id or call_id
         call.name = call.name or function.name or ""
-        if kept := self.arguments.take(function.arguments or function.input or ""):
+        if kept := self.argument(function.arguments or function.input or ""):
             call.arguments.append(kept)

@@ -80,10 +80,12 @@ def identify(headers: Mapping[str, str], facts: RequestFacts) -> ClientFacts:
     A sub-agent with a session of its own joins its parent's, and its own id is kept as `agent_session_id`. An id that
     is blank, longer than 256 characters or not printable counts as none.
     """
-    client = _client(headers)
+    agent = headers.get("user-agent", "")[:_LONGEST_AGENT]
+    if _TELLING.isdisjoint(headers):
+        client = _by_agent(agent)
+        return ClientFacts(client.name, _session(client, headers, facts))
+    client = _find(agent, headers)
     session = _session(client, headers, facts)
-    if _NAMING.isdisjoint(headers):
-        return ClientFacts(client.name, session)
     marks = {name: value for header, name in _AGENT_MARKS if (value := _id(headers.get(header)))}
     metadata = marks | {name: value for header, name in _OTHER_IDS if (value := _id(headers.get(header)))}
     parent = marks.get("parent_session_id")
@@ -92,14 +94,10 @@ def identify(headers: Mapping[str, str], facts: RequestFacts) -> ClientFacts:
     return ClientFacts(client.name, parent or session, metadata, sub_agent=bool(marks))
 
 
-_MARKS = frozenset(name for client in _CLIENTS for name, _ in client.marks)
+_TELLING = _NAMING | {name for client in _CLIENTS for name, _ in client.marks}
+"""Headers that say more than a User-Agent."""
 _LONGEST_AGENT = 64
 """Characters of a User-Agent that are looked at, more than any client is known by."""
-
-
-def _client(headers: Mapping[str, str]) -> _Client:
-    agent = headers.get("user-agent", "")[:_LONGEST_AGENT]
-    return _by_agent(agent) if _MARKS.isdisjoint(headers) else _find(agent, headers)
 
 
 @lru_cache(maxsize=256)
@@ -123,12 +121,11 @@ def _session(client: _Client, headers: Mapping[str, str], facts: RequestFacts) -
     for name in client.sessions:
         if session := _id(headers.get(name)):
             return session
-    generic = headers.get("x-session-id")
-    return (
-        _id(facts.body_session_id)
-        or (_id(generic.removeprefix("title-")) if generic else None)
-        or _id(facts.prompt_cache_key)
-    )
+    if facts.body_session_id and (session := _id(facts.body_session_id)):
+        return session
+    if (generic := headers.get("x-session-id")) and (session := _id(generic.removeprefix("title-"))):
+        return session
+    return _id(facts.prompt_cache_key) if facts.prompt_cache_key else None
 
 
 def _id(value: str | None) -> str | None:

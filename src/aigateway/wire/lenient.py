@@ -10,7 +10,7 @@ import re
 import types
 from collections.abc import Iterable
 from functools import cache
-from typing import Any, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -18,6 +18,10 @@ T = TypeVar("T", bound=msgspec.Struct)
 V = TypeVar("V")
 Raw = bytes | bytearray | msgspec.Raw
 """JSON text."""
+
+LARGEST_COUNT = 2**63 - 1
+Count = Annotated[int, msgspec.Meta(ge=0, le=LARGEST_COUNT)] | None
+"""A count as providers tell it. What is another number is read as one that makes sense, what is none as 0."""
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding JSON of any content may raise."""
@@ -32,38 +36,40 @@ _ANYTHING: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
 class Reader(Generic[T]):
     """Reads objects of one struct, all of whose fields have defaults."""
 
-    __slots__ = ("_decoder", "_kind")
+    __slots__ = ("_decode_strictly", "_decoder", "_kind")
 
     def __init__(self, kind: type[T]) -> None:
         self._kind = kind
         self._decoder = msgspec.json.Decoder(kind)
+        self._decode_strictly = self._decoder.decode
 
     def strict(self, raw: Raw) -> T:
         """Read an object that has the shape; raise one of `UNREADABLE` if it has not."""
-        return _decode(self._decoder, raw)
+        try:
+            return self._decode_strictly(raw)
+        except msgspec.ValidationError:
+            raise
+        except msgspec.DecodeError:
+            return _decode(self._decoder, raw)
 
     def whole(self, raw: Raw) -> T:
         """Read what is readable of an object; raise one of `UNREADABLE`, `ValidationError` only if it is no object."""
         try:
-            return _decode(self._decoder, raw)
-        except msgspec.ValidationError:
+            return self._decode_strictly(raw)
+        except msgspec.DecodeError:
+            # A field has another shape, or holds what is no text, unless there is no object at all.
             _decode(_decoder(dict[str, msgspec.Raw]), raw)
         return self.read(raw) or self._kind()
 
     def read(self, raw: Raw) -> T | None:
         """Read what is readable; None if it is not a JSON object."""
-        if absent(raw):
+        if raw is ABSENT:
             return None
         try:
-            return _decode(self._decoder, raw)
+            return self._decode_strictly(raw)
         except UNREADABLE:
             found = _salvage(self._kind, raw)
             return found if isinstance(found, self._kind) else None
-
-
-def absent(raw: Raw) -> bool:
-    """Whether there is no JSON at all, as in a field that was not sent: an exception less for each of those."""
-    return raw is ABSENT or not memoryview(raw).nbytes
 
 
 def string(raw: Raw) -> str | None:
@@ -83,6 +89,14 @@ def any_value(raw: Raw) -> Any:
     except UNREADABLE:
         found = _try(_ANYTHING, raw)
         return None if found is _MISSING else found
+
+
+def readable(kind: Any, raw: Raw) -> Any:
+    """Give what is readable of a value of any type that can be decoded, or None if nothing is."""
+    if raw is ABSENT:
+        return None
+    found = _salvage(kind, raw)
+    return None if found is _MISSING else found
 
 
 def _decode(decoder: msgspec.json.Decoder[V], raw: Raw) -> V:
@@ -120,7 +134,7 @@ def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
 
 @cache
 def _fields(kind: type[msgspec.Struct]) -> dict[str, tuple[str, Any]]:
-    hints = get_type_hints(kind)
+    hints = get_type_hints(kind, include_extras=True)
     return {field.encode_name: (field.name, hints[field.name]) for field in msgspec.structs.fields(kind)}
 
 
@@ -128,6 +142,8 @@ def _salvage(kind: Any, raw: Any) -> Any:
     found = _try(_decoder(kind), raw)
     if found is not _MISSING:
         return found
+    if kind == Count:
+        return _count(any_value(raw))
     origin = get_origin(kind)
     if origin in {Union, types.UnionType}:
         return _first(_salvage(choice, raw) for choice in get_args(kind))
@@ -144,6 +160,12 @@ def _salvage(kind: Any, raw: Any) -> Any:
         known = {name: _salvage(hint, members[key]) for key, (name, hint) in _fields(kind).items() if key in members}
         return kind(**{name: value for name, value in known.items() if value is not _MISSING})
     return _MISSING
+
+
+def _count(told: Any) -> int:
+    if isinstance(told, bool) or not isinstance(told, int | float) or not 0 < told < float("inf"):
+        return 0
+    return min(int(told), LARGEST_COUNT)
 
 
 def _first(values: Iterable[Any]) -> Any:

@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 
-from aigateway.wire.answers import MOST_ROWS, Answer, count, error_in, member, members
+from aigateway.wire.answers import MOST_ROWS, Answer, error_in
 from aigateway.wire.facts import AnswerError, Executor, Thought, TokenUsage, ToolCall
-from aigateway.wire.lenient import ABSENT, Reader, any_value
+from aigateway.wire.lenient import ABSENT, Count, Reader, any_value
 
 
 class _Block(msgspec.Struct):
@@ -27,13 +27,34 @@ class _Delta(msgspec.Struct):
     thinking: str | None = None
 
 
+class _CacheCreation(msgspec.Struct):
+    ephemeral_1h_input_tokens: Count = None
+    ephemeral_5m_input_tokens: Count = None
+
+
+class _ServerTools(msgspec.Struct):
+    web_search_requests: Count = None
+
+
+class _Usage(msgspec.Struct):
+    input_tokens: Count = None
+    output_tokens: Count = None
+    cache_read_input_tokens: Count = None
+    cache_creation_input_tokens: Count = None
+    cache_creation: _CacheCreation | None = None
+    server_tool_use: _ServerTools | None = None
+    service_tier: str | None = None
+    inference_geo: str | None = None
+    speed: str | None = None
+
+
 class _Message(msgspec.Struct):
     """A message: a whole body, or the start of a stream."""
 
     id: str | None = None
     model: str | None = None
     content: list[_Block] | None = None
-    usage: msgspec.Raw = ABSENT
+    usage: _Usage | None = None
     error: msgspec.Raw = ABSENT
 
 
@@ -43,7 +64,7 @@ class _Event(msgspec.Struct):
     message: _Message | None = None
     content_block: _Block | None = None
     delta: _Delta | None = None
-    usage: msgspec.Raw = ABSENT
+    usage: _Usage | None = None
     error: msgspec.Raw = ABSENT
 
 
@@ -57,8 +78,11 @@ class _Open:
 
 
 _DELTA = b"event: content_block_delta\ndata: "
+_LINE, _BLANK = b"\n", b"\n\n"
 _DELTA_LINES = 3
 """Its name, its data and the blank line; with more it is more than one event."""
+
+_NO_USAGE, _NO_CREATION, _NO_SERVER_TOOLS = _Usage(), _CacheCreation(), _ServerTools()
 
 _EVENT = Reader(_Event)
 _MESSAGE = Reader(_Message)
@@ -67,12 +91,13 @@ _MESSAGE = Reader(_Message)
 class MessagesAnswer(Answer):
     """One answer of the Messages API."""
 
+    _usage: _Usage | None = None
+    _stopped = False
+
     def __init__(self) -> None:
-        super().__init__()
-        self._usage: dict[str, Any] | None = None
+        self.only_text = self._is_text
         self._kept: list[_Open] = []
         self._open: dict[int, _Open] = {}
-        self._stopped = False
 
     def on_event(self, name: bytes, data: bytes) -> None:
         """Take one event. Text needs no reading, nor does a ping."""
@@ -81,7 +106,7 @@ class MessagesAnswer(Answer):
         try:
             told = _EVENT.strict(data)
         except msgspec.ValidationError as error:
-            self.note(f"An event has an unexpected shape ({error}).")
+            self.note_shape("An event", error)
             told = _EVENT.read(data) or _Event()
         match told.type or name.decode("utf-8", "replace"):
             case "content_block_delta":
@@ -99,9 +124,14 @@ class MessagesAnswer(Answer):
             case "error":
                 self.fail(error_in(any_value(data), "error") or AnswerError("error", ""))
 
-    def only_text(self, block: bytes) -> bool:
-        """See `Answer`: a delta while neither a tool call nor a thought is open."""
-        return not self._open and block.startswith(_DELTA) and block.count(b"\n") == _DELTA_LINES
+    def _is_text(self, block: bytes) -> bool:
+        """A delta while neither a tool call nor a thought is open."""
+        return (
+            not self._open
+            and block.startswith(_DELTA)
+            and block.endswith(_BLANK)
+            and block.count(_LINE) == _DELTA_LINES
+        )
 
     def on_body(self, body: bytes | bytearray) -> None:
         """Take a whole message."""
@@ -122,27 +152,32 @@ class MessagesAnswer(Answer):
         told = self._usage
         if told is None:
             return None
-        creation = member(told, "cache_creation")
-        read, written = count(told, "cache_read_input_tokens"), count(told, "cache_creation_input_tokens")
-        names = ("service_tier", "inference_geo", "speed")
+        creation, tools = told.cache_creation or _NO_CREATION, told.server_tool_use or _NO_SERVER_TOOLS
+        read, written = told.cache_read_input_tokens or 0, told.cache_creation_input_tokens or 0
+        metadata: dict[str, Any] = {}
+        for name in ("service_tier", "inference_geo", "speed"):
+            if value := getattr(told, name):
+                metadata[name] = value
         return TokenUsage(
             self.response_id,
-            input_tokens=count(told, "input_tokens"),
-            output_tokens=count(told, "output_tokens"),
+            input_tokens=told.input_tokens or 0,
+            output_tokens=told.output_tokens or 0,
             cache_read_input_tokens=read,
             cache_write_input_tokens=written,
             extra={
-                "web_search_requests": count(member(told, "server_tool_use"), "web_search_requests"),
+                "web_search_requests": tools.web_search_requests or 0,
                 "cache_creation_input": written,
                 "cache_read_input": read,
-                "cache_ephemeral_1h_input": count(creation, "ephemeral_1h_input_tokens"),
-                "cache_ephemeral_5m_input": count(creation, "ephemeral_5m_input_tokens"),
+                "cache_ephemeral_1h_input": creation.ephemeral_1h_input_tokens or 0,
+                "cache_ephemeral_5m_input": creation.ephemeral_5m_input_tokens or 0,
             },
-            metadata={name: told[name] for name in names if isinstance(told.get(name), str) and told[name]},
+            metadata=metadata,
         )
 
     def tool_calls(self) -> list[ToolCall]:
         """Give the calls whose block was ended."""
+        if not self._kept:
+            return []
         return [
             ToolCall(
                 self.response_id,
@@ -157,6 +192,8 @@ class MessagesAnswer(Answer):
 
     def thoughts(self) -> list[Thought]:
         """Give one thought for each block that has text."""
+        if not self._kept:
+            return []
         texts = ("".join(kept.texts) for kept in self._kept if kept.block.type == "thinking")
         return [Thought(self.response_id, text, "thinking") for text in texts if text]
 
@@ -165,10 +202,15 @@ class MessagesAnswer(Answer):
         self.model = message.model or self.model
         self._take_usage(message.usage)
 
-    def _take_usage(self, raw: msgspec.Raw) -> None:
-        if told := members(raw):
-            known = {name: value for name, value in told.items() if value is not None}
-            self._usage = (self._usage or {}) | known
+    def _take_usage(self, told: _Usage | None) -> None:
+        if told is None or told == _NO_USAGE:
+            return
+        if (known := self._usage) is None:
+            self._usage = told
+            return
+        for name in _Usage.__struct_fields__:
+            if (value := getattr(told, name)) is not None:
+                setattr(known, name, value)
 
     def _start(self, index: int, block: _Block) -> None:
         self._open.pop(index, None)
@@ -177,16 +219,16 @@ class MessagesAnswer(Answer):
             self._open[index] = kept
             self._kept.append(kept)
             if block.thinking:
-                kept.texts.append(self.thinking.take(block.thinking))
+                kept.texts.append(self.thought(block.thinking))
 
     def _add(self, told: _Event) -> None:
         kept = self._open.get(told.index)
         if kept is None or told.delta is None:
             return
         if told.delta.partial_json:
-            kept.texts.append(self.arguments.take(told.delta.partial_json))
+            kept.texts.append(self.argument(told.delta.partial_json))
         elif told.delta.thinking:
-            kept.texts.append(self.thinking.take(told.delta.thinking))
+            kept.texts.append(self.thought(told.delta.thinking))
 
     def _stop(self, index: int) -> None:
         if kept := self._open.pop(index, None):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from msgspec.structs import replace
 
 from aigateway.wire.answers import Answer, error_in, excerpt
@@ -23,6 +25,7 @@ LARGEST_DECODED = 256 * 1024 * 1024
 _BLANK = b"\n\n"
 _START = 256
 """Bytes of a body that tell whether it is JSON at all."""
+_OBJECT = b"{"
 _EVENT_LINES = (b"data:", b"event:", b":")
 _STEP = 1024 * 1024
 """Most decoded bytes that are handed on at once, so that a bomb of empty events stays small."""
@@ -36,45 +39,52 @@ _ANSWERS: dict[ApiFormat, type[Answer]] = {
 
 def observer_for(api: ApiFormat, *, content_type: str, content_encoding: str, status: int) -> Observer:
     """Give the observer for an answer with these header fields (empty if absent) and this status."""
-    observer = _plain_observer(api, content_type, status)
-    if content_encoding.strip().lower() in {"", "identity"}:
+    observer: Observer
+    if status >= 400:
+        observer = _ErrorObserver(status)
+    elif _is_stream(content_type):
+        observer = _StreamObserver(_ANSWERS[api]())
+    else:
+        observer = _BodyObserver(_ANSWERS[api]())
+    if not content_encoding or content_encoding.strip().lower() in {"", "identity"}:
         return observer
     return _DecodingObserver(observer, content_encoding)
 
 
-def _plain_observer(api: ApiFormat, content_type: str, status: int) -> Observer:
-    if status >= 400:
-        return _ErrorObserver(status)
-    if content_type.partition(";")[0].strip().lower() == "text/event-stream":
-        return _StreamObserver(_ANSWERS[api]())
-    return _BodyObserver(_ANSWERS[api]())
+@lru_cache(maxsize=32)
+def _is_stream(content_type: str) -> bool:
+    return content_type.partition(";")[0].strip().lower() == "text/event-stream"
 
 
 class _StreamObserver:
     """Reads an event stream as it comes."""
 
+    complete = False
+    _between_events = False
+
     def __init__(self, answer: Answer) -> None:
         self._answer = answer
         self._splitter = SseSplitter()
-        self._between_events = False
-
-    @property
-    def complete(self) -> bool:
-        return self._answer.ended
 
     @property
     def mid_event(self) -> bool:
         return self._splitter.mid_event
 
     def feed(self, data: bytes, /) -> None:
-        # Most events only bring text. Telling so costs a tenth of reading them.
-        if not self._between_events or not data.endswith(_BLANK):
+        if not self._between_events:
             self._read(data)
+        # Most events only bring text. Telling so costs a tenth of reading them.
         elif not self._answer.only_text(data):
-            # Each in its turn: whether a delta is of a text, the events before it say.
-            for event in _whole_events(data):
-                if not self._answer.only_text(event):
-                    self._read(event)
+            if data.endswith(_BLANK):
+                self._feed_each(data)
+            else:
+                self._read(data)
+
+    def _feed_each(self, events: bytes) -> None:
+        """Each in its turn: whether a delta is of a text, the events before it say."""
+        for event in _whole_events(events):
+            if not self._answer.only_text(event):
+                self._read(event)
 
     def facts(self) -> AnswerFacts:
         for name, event in self._splitter.end():
@@ -89,6 +99,7 @@ class _StreamObserver:
         for name, event in self._splitter.feed(data):
             self._take(name, event)
         self._between_events = self._splitter.between_events
+        self.complete = self._answer.ended
 
     def _take(self, name: bytes, event: bytes) -> None:
         try:
@@ -102,39 +113,41 @@ def _whole_events(data: bytes) -> list[bytes]:
     return [event + _BLANK for event in data.split(_BLANK)[:-1]]
 
 
-class _Collector:
+class _Collecting:
     """Keeps a body, up to a bound."""
 
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self.body = bytearray()
-        self.overflown = False
+    _body: bytes | bytearray = b""
+    _overflown = False
+    _limit: int
 
-    def feed(self, data: bytes) -> None:
-        if len(self.body) + len(data) > self._limit:
-            self.overflown = True
-            data = data[: self._limit - len(self.body)]
-        self.body += data
+    @property
+    def mid_event(self) -> bool:
+        return bool(self._body)
+
+    def feed(self, data: bytes, /) -> None:
+        if len(self._body) + len(data) > self._limit:
+            self._overflown = True
+            data = data[: self._limit - len(self._body)]
+        if not self._body:
+            self._body = data  # Most come in one piece, which needs no copy.
+        elif isinstance(self._body, bytearray):
+            self._body += data
+        else:
+            self._body = bytearray(self._body) + data
 
 
-class _BodyObserver:
+class _BodyObserver(_Collecting):
     """Collects a JSON body and reads it once, when it is over."""
+
+    _facts: AnswerFacts | None = None
 
     def __init__(self, answer: Answer) -> None:
         self._answer = answer
-        self._collected = _Collector(LARGEST_BODY)
-        self._facts: AnswerFacts | None = None
+        self._limit = LARGEST_BODY
 
     @property
     def complete(self) -> bool:
         return self._facts is not None and self._facts.complete
-
-    @property
-    def mid_event(self) -> bool:
-        return bool(self._collected.body)
-
-    def feed(self, data: bytes, /) -> None:
-        self._collected.feed(data)
 
     def facts(self) -> AnswerFacts:
         if self._facts is None:
@@ -142,11 +155,11 @@ class _BodyObserver:
         return self._facts
 
     def _read(self) -> AnswerFacts:
-        body = self._collected.body
-        if self._collected.overflown:
+        body = self._body
+        if self._overflown:
             self._answer.note(f"The answer is larger than {LARGEST_BODY} bytes.")
             return self._answer.facts()
-        if body[:_START].lstrip().startswith(_EVENT_LINES):
+        if not body.startswith(_OBJECT) and body[:_START].lstrip().startswith(_EVENT_LINES):
             stream = _StreamObserver(self._answer)
             stream.feed(bytes(body))
             return stream.facts()
@@ -157,26 +170,17 @@ class _BodyObserver:
         return self._answer.facts()
 
 
-class _ErrorObserver:
+class _ErrorObserver(_Collecting):
     """Collects an error answer and reads what the provider said."""
+
+    complete = False
 
     def __init__(self, status: int) -> None:
         self._status = status
-        self._collected = _Collector(LARGEST_ERROR)
-
-    @property
-    def complete(self) -> bool:
-        return False
-
-    @property
-    def mid_event(self) -> bool:
-        return bool(self._collected.body)
-
-    def feed(self, data: bytes, /) -> None:
-        self._collected.feed(data)
+        self._limit = LARGEST_ERROR
 
     def facts(self) -> AnswerFacts:
-        body = bytes(self._collected.body)
+        body = bytes(self._body)
         value = any_value(body)
         if value is None:
             splitter = SseSplitter()

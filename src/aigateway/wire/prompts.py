@@ -19,11 +19,13 @@ _MOST_PIECES = 100
 """How many wrapped pieces are taken off each end of one text."""
 
 
-def typed_text(parts: Iterable[str]) -> str | None:
+def typed_text(parts: Sequence[str]) -> str | None:
     """Give what a person typed, of the text parts of one user message; None if a harness wrote all of it.
 
     Parts that a harness wrote end a person's text: the last run of typed parts counts, joined with newlines.
     """
+    if len(parts) == 1:
+        return _strip(parts[0]) or None
     run: list[str] = []
     ended = False
     for part in parts:
@@ -42,15 +44,15 @@ def purpose_of(
     *, system: Sequence[str], texts: Sequence[str], offers_tools: bool, max_tokens: int | None
 ) -> str | None:
     """Name the side request that this is, by the texts of its system prompt and of its last user message; or None."""
-    starts = [text.lstrip() for text in texts]
-    if max_tokens == 1 and len(starts) == 1:
-        probe = dict(harness.PROBES).get(starts[0].rstrip())
+    if max_tokens == 1 and len(texts) == 1:
+        probe = dict(harness.PROBES).get(texts[0].strip())
         if probe:
             return probe
-    found = _TEXT.of(starts)
-    if found or offers_tools:
-        return found
-    return _TOOLLESS_TEXT.of(starts) or _SYSTEM.of([text.lstrip() for text in system])
+    if offers_tools:
+        return _TEXT.of(texts)
+    if _ANY_TEXT.of(texts):
+        return _TEXT.of(texts) or _TOOLLESS_TEXT.of(texts)
+    return _SYSTEM.of(system) if system else None
 
 
 class _Marks:
@@ -63,16 +65,29 @@ class _Marks:
     def of(self, texts: Iterable[str]) -> str | None:
         """The purpose of the first text that has one."""
         for text in texts:
-            if text.startswith(self._beginnings):
-                return next(purpose for mark, purpose in self._marks if text.startswith(mark))
+            start = text.lstrip()
+            if start.startswith(self._beginnings):
+                return next(purpose for mark, purpose in self._marks if start.startswith(mark))
         return None
 
 
 _TEXT, _TOOLLESS_TEXT, _SYSTEM = map(_Marks, (harness.TEXT_MARKS, harness.TOOLLESS_TEXT_MARKS, harness.SYSTEM_MARKS))
+_ANY_TEXT = _Marks((*harness.TEXT_MARKS, *harness.TOOLLESS_TEXT_MARKS))
+"""Both, for asking once."""
+
+
+_HARNESS_BEGINNINGS = ("<", *harness.HARNESS_PREFIXES)
+_HARNESS_LETTERS = frozenset(beginning[0] for beginning in _HARNESS_BEGINNINGS)
+"""Looked at first, since asking for all of the beginnings costs more."""
 
 
 def _strip(text: str) -> str:
     """Take what a harness wrote off both ends; a text that has none of it stays as it is."""
+    bare = text.strip()
+    if not bare:
+        return ""
+    if bare[-1] != ">" and (bare[0] not in _HARNESS_LETTERS or not bare.startswith(_HARNESS_BEGINNINGS)):
+        return text
     left = _after_harness(text)
     right = _before_harness(text, left)
     kept = text if (left, right) == (0, len(text)) else text[left:right].strip()

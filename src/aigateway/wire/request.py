@@ -14,13 +14,14 @@ import msgspec
 from msgspec.structs import replace
 
 from aigateway.wire.facts import ApiFormat, RequestFacts
-from aigateway.wire.lenient import ABSENT, UNREADABLE, Reader, any_value, string
+from aigateway.wire.lenient import ABSENT, Reader, any_value, readable
 from aigateway.wire.prompts import purpose_of, typed_text
 
 _LEGACY_SESSION = re.compile(r"_session_(.+)$")
 _TEXT_TYPES = frozenset({"text", "input_text"})
 _ASIDE = frozenset({"system", "developer"})
 """Roles of messages that may stand after the user's (decision 28)."""
+_CHAT, _MESSAGES, _RESPONSES = ApiFormat.CHAT, ApiFormat.MESSAGES, ApiFormat.RESPONSES
 _LONGEST_ID = 256
 ASKS = "response.create"
 """The message on a socket that asks for a response."""
@@ -30,80 +31,83 @@ class MalformedBody(ValueError):
     """The body is not a JSON object; the message is a sentence for the client."""
 
 
-class _Body(msgspec.Struct):
-    """The fields that are read, of all three APIs, none of whose names mean different things."""
+class _Part(msgspec.Struct):
+    """A part (block) of a message's content."""
 
-    model: msgspec.Raw = ABSENT
-    stream: msgspec.Raw = ABSENT
-    background: msgspec.Raw = ABSENT
-    messages: list[msgspec.Raw] = []
-    input: list[msgspec.Raw] = []
-    system: msgspec.Raw = ABSENT
-    instructions: msgspec.Raw = ABSENT
-    tools: msgspec.Raw = ABSENT
-    functions: msgspec.Raw = ABSENT
-    max_tokens: msgspec.Raw = ABSENT
-    metadata: msgspec.Raw = ABSENT
-    client_metadata: msgspec.Raw = ABSENT
-    prompt_cache_key: msgspec.Raw = ABSENT
-    prompt_cache_options: msgspec.Raw = ABSENT
-    previous_response_id: msgspec.Raw = ABSENT
-    generate: msgspec.Raw = ABSENT
-    type: msgspec.Raw = ABSENT
-    stream_id: msgspec.Raw = ABSENT
-    stream_options: msgspec.Raw = ABSENT
+    type: str | None = None
+    text: str | None = None
+    tool_use_id: str | None = None
+
+
+_Content = str | list[_Part] | None
+"""What a message says."""
 
 
 class _Item(msgspec.Struct):
     """A message, or an item of a Responses request's input."""
 
-    role: str = ""
-    type: str = ""
-    content: msgspec.Raw = ABSENT
-    tool_call_id: str = ""
-    call_id: str = ""
-
-
-class _Part(msgspec.Struct):
-    """A part (block) of a message's content."""
-
-    type: str = ""
-    text: str = ""
-    tool_use_id: str = ""
-
-
-class _TextInput(msgspec.Struct):
-    """A Responses request whose input is a bare text."""
-
-    input: str = ""
+    role: str | None = None
+    type: str | None = None
+    content: _Content = None
+    tool_call_id: str | None = None
+    call_id: str | None = None
 
 
 class _Metadata(msgspec.Struct):
-    user_id: str = ""
+    user_id: str | None = None
 
 
 class _ClientMetadata(msgspec.Struct):
     """What Codex says of itself in a body; on a socket, whose headers are those of its opening, it is the news."""
 
-    session_id: str = ""
-    thread_id: str = ""
-    sub_agent: str = msgspec.field(default="", name="x-openai-subagent")
-    parent_thread: str = msgspec.field(default="", name="x-codex-parent-thread-id")
+    session_id: str | None = None
+    thread_id: str | None = None
+    sub_agent: str | None = msgspec.field(default=None, name="x-openai-subagent")
+    parent_thread: str | None = msgspec.field(default=None, name="x-codex-parent-thread-id")
 
 
 class _CacheOptions(msgspec.Struct):
-    prewarm: bool = False
+    prewarm: bool | None = None
+
+
+_NUMBERS = (int, float)
+_Scalar = str | int | float | bool | None
+
+
+class _Body(msgspec.Struct):
+    """The fields that are read, of all three APIs, none of whose names mean different things.
+
+    What is large and seldom needed stays as it is.
+    """
+
+    model: _Scalar = None
+    stream: _Scalar = None
+    background: _Scalar = None
+    messages: list[msgspec.Raw] | None = None
+    input: str | list[msgspec.Raw] | None = None
+    system: msgspec.Raw = ABSENT
+    instructions: msgspec.Raw = ABSENT
+    tools: msgspec.Raw = ABSENT
+    functions: msgspec.Raw = ABSENT
+    max_tokens: int | None = None
+    metadata: _Metadata | None = None
+    client_metadata: _ClientMetadata | None = None
+    prompt_cache_key: str | None = None
+    prompt_cache_options: _CacheOptions | None = None
+    previous_response_id: str | None = None
+    generate: bool | None = None
+    type: str | None = None
+    stream_id: str | None = None
+    stream_options: msgspec.Raw = ABSENT
+
+
+class _Model(msgspec.Struct):
+    model: msgspec.Raw = ABSENT
 
 
 _BODY = Reader(_Body)
 _ITEM = Reader(_Item)
-_PART = Reader(_Part)
-_PARTS = msgspec.json.Decoder(list[_Part])
-_RAWS = msgspec.json.Decoder(list[msgspec.Raw])
-_TEXT_INPUT = Reader(_TextInput)
-_METADATA = Reader(_Metadata)
-_CLIENT_METADATA = Reader(_ClientMetadata)
-_CACHE_OPTIONS = Reader(_CacheOptions)
+_MODEL = Reader(_Model)
 
 
 class ClientMessage(msgspec.Struct, frozen=True):
@@ -127,33 +131,49 @@ def read_request(api: ApiFormat, body: bytes) -> RequestFacts:
 def read_message(message: bytes) -> ClientMessage:
     """Read what a client sends on a socket; raise `MalformedBody` if it is not a JSON object at all."""
     found = _decode(message)
-    told = _CLIENT_METADATA.read(found.client_metadata) or _ClientMetadata()
+    told = found.client_metadata or _ClientMetadata()
     headers = {
         "thread-id": told.thread_id,
         "x-openai-subagent": told.sub_agent,
         "x-codex-parent-thread-id": told.parent_thread,
     }
     return ClientMessage(
-        kind=string(found.type) or "",
-        lane=string(found.stream_id) or "",
+        kind=found.type or "",
+        lane=found.stream_id or "",
         facts=replace(_facts(ApiFormat.RESPONSES, message, found), streaming=True),
         headers={name: value for name, value in headers.items() if value},
     )
 
 
 def _facts(api: ApiFormat, body: bytes, found: _Body) -> RequestFacts:
-    last = _last_item(found.input if api is ApiFormat.RESPONSES else found.messages)
-    texts = _typed_texts(api, body, found, last)
-    purpose = _purpose(api, found, texts)
+    asked: str | list[msgspec.Raw] | None = found.input if api is _RESPONSES else found.messages
+    last: _Item | None = None
+    texts: list[str] = []
+    if isinstance(asked, str):
+        texts = [asked] if asked else []
+        items: Sequence[msgspec.Raw] = ()
+    else:
+        items = asked or ()
+        last = _last_item(items)
+        if last is not None and last.role == "user":
+            texts = _texts(last.content)
+    model = found.model
+    if type(model) is not str:
+        model = _number(body) if api is _RESPONSES and type(model) in _NUMBERS else None
+    purpose = "warmup" if api is _RESPONSES and _prepares_only(found) else None
+    prompt = None
+    if texts and purpose is None:
+        purpose = _purpose(api, found, items, texts)
+        prompt = None if purpose else typed_text(texts)
     return RequestFacts(
-        model=_model(api, found.model),
+        model=model or None,
         streaming=_flag(api, found.stream),
-        prompt=None if purpose else typed_text(texts),
-        correlating_tool_call_id=_answered_call(api, last) if last else None,
-        body_session_id=_session(found),
-        prompt_cache_key=string(found.prompt_cache_key) or None,
+        prompt=prompt,
+        correlating_tool_call_id=_answered_call(api, last) if last is not None else None,
+        body_session_id=_session(found) if found.metadata is not None or found.client_metadata is not None else None,
+        prompt_cache_key=found.prompt_cache_key or None,
         purpose=purpose,
-        background=api is ApiFormat.RESPONSES and _flag(api, found.background),
+        background=api is _RESPONSES and _flag(api, found.background),
         previous_response_id=_response_id(found.previous_response_id),
         stream_options=bytes(found.stream_options) if found.stream_options is not ABSENT else None,
     )
@@ -176,19 +196,19 @@ def _decode(body: bytes) -> _Body:
         raise MalformedBody(f"The request body is not valid JSON ({error}). Send a JSON object.") from None
 
 
-def _model(api: ApiFormat, raw: msgspec.Raw) -> str | None:
-    value = any_value(raw)
-    if api is ApiFormat.RESPONSES and isinstance(value, int | float) and not isinstance(value, bool):
-        return bytes(raw).decode("ascii").strip()
-    return value if isinstance(value, str) and value else None
+def _number(body: bytes) -> str:
+    """The text of a model that is a number, as it was sent."""
+    named = _MODEL.read(body)
+    return bytes(named.model).decode("ascii").strip() if named is not None else ""
 
 
-def _flag(api: ApiFormat, raw: msgspec.Raw) -> bool:
+def _flag(api: ApiFormat, value: _Scalar) -> bool:
     """Messages knows true and false; the OpenAI APIs are read loosely, as spec 2.6 says."""
-    value = any_value(raw)
-    if api is ApiFormat.MESSAGES or isinstance(value, bool):
+    if value is None or value is False:
+        return False
+    if api is _MESSAGES or value is True:
         return value is True
-    return value == "true" or (isinstance(value, int | float) and value != 0)
+    return value == "true" or (not isinstance(value, str) and value != 0)
 
 
 def _last_item(items: Sequence[msgspec.Raw]) -> _Item | None:
@@ -200,57 +220,34 @@ def _last_item(items: Sequence[msgspec.Raw]) -> _Item | None:
     return None
 
 
-def _typed_texts(api: ApiFormat, body: bytes, found: _Body, last: _Item | None) -> list[str]:
-    if last is not None:
-        return _texts(last.content) if last.role == "user" else []
-    if api is ApiFormat.RESPONSES and not found.input:
-        bare = _TEXT_INPUT.read(body)
-        return [bare.input] if bare and bare.input else []
-    return []
-
-
-def _texts(content: msgspec.Raw) -> list[str]:
+def _texts(content: _Content) -> list[str]:
     """Give the texts of a message's content, which is a string or a list of parts."""
-    text = string(content)
-    if text is not None:
-        return [text]
-    return [part.text for part in _parts(content) if part.type in _TEXT_TYPES and part.text]
-
-
-def _parts(content: msgspec.Raw) -> list[_Part]:
-    try:
-        return _PARTS.decode(content)
-    except UNREADABLE:
-        pass
-    try:
-        raws = _RAWS.decode(content)
-    except UNREADABLE:
+    if content is None:
         return []
-    return [part for part in map(_PART.read, raws) if part is not None]
+    if isinstance(content, str):
+        return [content]
+    return [part.text for part in content if part.text and part.type in _TEXT_TYPES]
 
 
 def _answered_call(api: ApiFormat, last: _Item) -> str | None:
     """Give the id of the tool call whose result the last message or item holds; of several, the last one's."""
-    if api is ApiFormat.CHAT:
+    if api is _CHAT:
         return (last.tool_call_id or None) if last.role == "tool" else None
-    if api is ApiFormat.RESPONSES:
-        return (last.call_id or None) if last.type.endswith("_output") else None
-    results = (part.tool_use_id for part in reversed(_parts(last.content)) if part.type == "tool_result")
+    if api is _RESPONSES:
+        return (last.call_id or None) if last.type and last.type.endswith("_output") else None
+    if not isinstance(last.content, list):
+        return None
+    results = (part.tool_use_id for part in reversed(last.content) if part.type == "tool_result")
     return next(filter(None, results), None)
 
 
-def _purpose(api: ApiFormat, found: _Body, texts: Sequence[str]) -> str | None:
-    if api is ApiFormat.RESPONSES and _prepares_only(found):
-        return "warmup"
-    if not texts:
-        return None
+def _purpose(api: ApiFormat, found: _Body, items: Sequence[msgspec.Raw], texts: Sequence[str]) -> str | None:
     offers_tools = _lists_any(found.tools) or _lists_any(found.functions)
-    max_tokens = any_value(found.max_tokens)
     return purpose_of(
-        system=[] if offers_tools else _system_texts(api, found),
+        system=() if offers_tools else _system_texts(api, found, items),
         texts=texts,
         offers_tools=offers_tools,
-        max_tokens=max_tokens if isinstance(max_tokens, int) else None,
+        max_tokens=found.max_tokens,
     )
 
 
@@ -260,22 +257,20 @@ def _lists_any(raw: msgspec.Raw) -> bool:
 
 def _prepares_only(found: _Body) -> bool:
     """Whether nothing is to be generated yet: Codex opens its sockets so."""
-    if found.generate is ABSENT and found.prompt_cache_options is ABSENT:
-        return False
-    options = _CACHE_OPTIONS.read(found.prompt_cache_options)
-    return any_value(found.generate) is False or (options is not None and options.prewarm)
+    options = found.prompt_cache_options
+    return found.generate is False or (options is not None and options.prewarm is True)
 
 
-def _response_id(raw: msgspec.Raw) -> str | None:
-    value = string(raw)
+def _response_id(value: str | None) -> str | None:
     return value if value and len(value) <= _LONGEST_ID and value.isprintable() else None
 
 
-def _system_texts(api: ApiFormat, found: _Body) -> list[str]:
-    if api is ApiFormat.MESSAGES:
-        return _texts(found.system)
-    items = found.input if api is ApiFormat.RESPONSES else found.messages
-    texts = _texts(found.instructions)
+def _system_texts(api: ApiFormat, found: _Body, items: Sequence[msgspec.Raw]) -> list[str]:
+    if api is _MESSAGES:
+        return _texts(readable(_Content, found.system))
+    texts = [] if found.instructions is ABSENT else _texts(readable(_Content, found.instructions))
+    if len(items) == 1:
+        return texts  # It says something, so it is no aside.
     for raw in items:
         item = _ITEM.read(raw)
         if item is None or item.role not in _ASIDE:
@@ -286,11 +281,10 @@ def _system_texts(api: ApiFormat, found: _Body) -> list[str]:
 
 def _session(found: _Body) -> str | None:
     """Give the session id of `metadata.user_id`: JSON, then the legacy form; else that of Codex' `client_metadata`."""
-    told = None if found.metadata is ABSENT else _METADATA.read(found.metadata)
-    user_id = "" if told is None else told.user_id
+    user_id = None if found.metadata is None else found.metadata.user_id
     if not user_id:
-        known = None if found.client_metadata is ABSENT else _CLIENT_METADATA.read(found.client_metadata)
-        return (known.session_id or None) if known else None
+        known = found.client_metadata
+        return (known.session_id or None) if known is not None else None
     claims: Any = any_value(user_id.encode())
     if isinstance(claims, dict) and "session_id" in claims:
         session = claims["session_id"]

@@ -10,9 +10,9 @@ from typing import Any
 
 import msgspec
 
-from aigateway.wire.answers import MOST_ROWS, Answer, count, error_in, member, members
+from aigateway.wire.answers import MOST_ROWS, Answer, error_in, members
 from aigateway.wire.facts import AnswerError, Executor, Thought, TokenUsage, ToolCall
-from aigateway.wire.lenient import ABSENT, Reader, any_value
+from aigateway.wire.lenient import ABSENT, Count, Reader, any_value
 
 
 class _Text(msgspec.Struct):
@@ -40,13 +40,30 @@ class _Item(msgspec.Struct):
     content: msgspec.Raw = ABSENT
 
 
+class _InputDetails(msgspec.Struct):
+    cached_tokens: Count = None
+    cache_write_tokens: Count = None
+
+
+class _OutputDetails(msgspec.Struct):
+    reasoning_tokens: Count = None
+
+
+class _Usage(msgspec.Struct):
+    input_tokens: Count = None
+    output_tokens: Count = None
+    total_tokens: Count = None
+    input_tokens_details: _InputDetails | None = None
+    output_tokens_details: _OutputDetails | None = None
+
+
 class _Response(msgspec.Struct):
     id: str | None = None
     object: str | None = None
     model: str | None = None
     status: str | None = None
     service_tier: str | None = None
-    usage: msgspec.Raw = ABSENT
+    usage: _Usage | None = None
     output: list[msgspec.Raw] | None = None
     error: msgspec.Raw = ABSENT
     incomplete_details: msgspec.Raw = ABSENT
@@ -71,6 +88,8 @@ _TYPED = Reader(_Typed)
 _RESPONSE = Reader(_Response)
 _ITEM = Reader(_Item)
 
+_NO_USAGE, _NO_INPUT_DETAILS = _Usage(), _InputDetails()
+
 _OPENING = frozenset({"response.created", "response.in_progress", "response.queued"})
 _CLOSING = frozenset(
     # `done` ended the responses of the first WebSocket version.
@@ -83,6 +102,7 @@ _THINKING = {
 _READ = {kind.encode(): kind for kind in (*_OPENING, *_CLOSING, *_THINKING, "response.output_item.done", "error")}
 """The events that are read, by the name that they have in the stream."""
 _DELTAS = tuple(b"event: response.%b.delta\ndata: " % kind for kind in (b"output_text", b"function_call_arguments"))
+_LINE, _BLANK = b"\n", b"\n\n"
 _DELTA_LINES = 3
 """Its name, its data and the blank line; with more it is more than one event."""
 _COMPACTION = "response.compaction"
@@ -91,11 +111,16 @@ _ARGUMENTS = ("arguments", "input", "action", "operation", "queries", "code")
 """The fields of an item that say what the tool was asked; the first two are the whole of it."""
 
 
+def _is_text(block: bytes) -> bool:
+    """A delta of a text or of arguments, which come whole with the item that they belong to."""
+    return block.startswith(_DELTAS) and block.endswith(_BLANK) and block.count(_LINE) == _DELTA_LINES
+
+
 class ResponsesAnswer(Answer):
     """One answer of the Responses API."""
 
     def __init__(self) -> None:
-        super().__init__()
+        self.only_text = _is_text
         self._response = _Response()
         self._completed = False
         self._calls: dict[int, ToolCall] = {}
@@ -116,10 +141,6 @@ class ResponsesAnswer(Answer):
         elif kind and not (kind in _OPENING and self.response_id):
             self._take_event(kind, data)
 
-    def only_text(self, block: bytes) -> bool:
-        """See `Answer`: deltas of texts and arguments, which come whole with the item that they belong to."""
-        return block.startswith(_DELTAS) and block.count(b"\n") == _DELTA_LINES
-
     def on_body(self, body: bytes | bytearray) -> None:
         """Take a whole response."""
         response = _RESPONSE.whole(body)
@@ -134,22 +155,22 @@ class ResponsesAnswer(Answer):
 
     def usage(self) -> TokenUsage | None:
         """Give the usage of the closing event, without the cached tokens among the input."""
-        told: dict[str, Any] = members(self._response.usage)
-        if not told:
+        told = self._response.usage
+        if told is None or told == _NO_USAGE:
             return None
-        details = member(told, "input_tokens_details")
-        read, written = count(details, "cached_tokens"), count(details, "cache_write_tokens")
+        details, output = told.input_tokens_details or _NO_INPUT_DETAILS, told.output_tokens_details
+        read, written = details.cached_tokens or 0, details.cache_write_tokens or 0
         tier = self._response.service_tier
         return TokenUsage(
             self.response_id,
-            input_tokens=max(0, count(told, "input_tokens") - read - written),
-            output_tokens=count(told, "output_tokens"),
+            input_tokens=max(0, (told.input_tokens or 0) - read - written),
+            output_tokens=told.output_tokens or 0,
             cache_read_input_tokens=read,
             cache_write_input_tokens=written,
             extra={
                 "input_cached": read,
-                "output_reasoning": count(member(told, "output_tokens_details"), "reasoning_tokens"),
-                "total_tokens": count(told, "total_tokens"),
+                "output_reasoning": (output and output.reasoning_tokens) or 0,
+                "total_tokens": told.total_tokens or 0,
             },
             metadata={"service_tier": tier} if tier else {},
         )
@@ -160,6 +181,8 @@ class ResponsesAnswer(Answer):
 
     def thoughts(self) -> list[Thought]:
         """Give the thoughts of the items that are done, and what has come of others."""
+        if not (self._thoughts or self._thinking):
+            return []
         begun = {
             index: [
                 Thought(self.response_id, "".join(texts), source)
@@ -175,7 +198,7 @@ class ResponsesAnswer(Answer):
         try:
             told = _EVENT.strict(data)
         except msgspec.ValidationError as error:
-            self.note(f"An event has an unexpected shape ({error}).")
+            self.note_shape("An event", error)
             told = _EVENT.read(data) or _Event()
         if kind in _THINKING:
             self._think(told, _THINKING[kind])
@@ -208,7 +231,7 @@ class ResponsesAnswer(Answer):
 
     def _think(self, told: _Event, source: str) -> None:
         key = (told.output_index, source, told.summary_index or told.content_index)
-        if told.output_index not in self._done and (kept := self.thinking.take(told.delta or "")):
+        if told.output_index not in self._done and (kept := self.thought(told.delta or "")):
             self._thinking.setdefault(key, []).append(kept)
 
     def _take_item(self, index: int, raw: msgspec.Raw) -> None:
@@ -220,7 +243,7 @@ class ResponsesAnswer(Answer):
         if thoughts := [
             Thought(self.response_id, kept, source)
             for source, text in _thoughts_of(item)
-            if (kept := self.thinking.take(text))
+            if (kept := self.thought(text))
         ]:
             self._thoughts[index] = thoughts
         if item.type.endswith("_call"):
@@ -231,7 +254,7 @@ class ResponsesAnswer(Answer):
             self.response_id,
             item.call_id or "",
             item.name or item.type.removesuffix("_call"),
-            self.arguments.take(_arguments_of(item)),
+            self.argument(_arguments_of(item)),
             item_id=item.id,
             executor=_executor_of(item),
         )

@@ -53,6 +53,18 @@ async def test_a_token_tells_whose_it_is(world):
     assert (actor.roles, actor.api_key_id) == ({"auditor"}, token[:10])
 
 
+async def test_a_token_that_was_looked_up_is_known_at_once_and_no_other(world, lookups):
+    token = await world.token(await world.user("ann"))
+    flipped = token[:-1] + ("a" if token[-1] != "a" else "b")
+    assert world.authenticator.known(token) is None
+    actor = await world.authenticator.authenticate(token)
+    assert world.authenticator.known(token) == actor
+    assert [world.authenticator.known(text) for text in ("", "nonsense", flipped)] == [None, None, None]
+    world.authenticator.forget(token[:10])
+    assert world.authenticator.known(token) is None
+    assert lookups == [token[:10]]
+
+
 async def test_other_texts_tell_nothing(world):
     user = await world.user("ann")
     token = await world.token(user)

@@ -122,7 +122,7 @@ async def test_a_request_is_handed_over_as_it_came(plane, connect):
     )
     head, body = await peer.answer()
     assert (head, body) == (b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n", b"ok")
-    (asked,) = plane.asked
+    asked = plane.asked[0].head
     assert (asked.method, asked.raw_path, asked.query) == ("POST", b"/api/v2/aibridge/openai/v1/x%2Cy", b"a=%20b")
     assert asked.path == "/api/v2/aibridge/openai/v1/x,y"
     assert asked.headers == [(b"host", b"g"), (b"x-a", b"1"), (b"x-a", b"2"), (b"content-length", b"2")]
@@ -132,7 +132,7 @@ async def test_a_target_with_a_host_is_the_same_path(plane, connect):
     peer = await connect()
     peer.send(b"GET http://g" + PATH + b"?q HTTP/1.1\r\nhost: g\r\n\r\n")
     await peer.answer()
-    assert (plane.asked[0].raw_path, plane.asked[0].query) == (PATH, b"q")
+    assert (plane.asked[0].head.raw_path, plane.asked[0].head.query) == (PATH, b"q")
 
 
 async def test_an_answer_of_unknown_length_goes_in_chunks_and_its_head_with_the_first(plane, connect):
@@ -242,11 +242,50 @@ async def test_a_body_over_the_limit_is_not_taken_and_the_connection_goes_on(pla
     assert (await peer.answer())[1] == b"ok"
 
 
+async def test_requests_with_the_same_head_share_it_whatever_their_length(plane, connect):
+    peer, bodies = await connect(), [b"one", b"", b"three of them", b"x" * 900]
+    for body in bodies:
+        peer.send(HEAD + b"X-A: 1\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+        assert (await peer.answer())[1] == body
+    first, *others = (asked.head for asked in plane.asked)
+    assert first.headers == [(b"host", b"g"), (b"x-a", b"1"), (b"content-length", b"3")]
+    assert all(head is others[0] for head in others)
+    assert (others[0].method, others[0].raw_path) == ("POST", PATH)
+    assert others[0].headers == ((b"host", b"g"), (b"x-a", b"1"))
+
+
+async def test_requests_with_the_same_head_come_in_any_pieces(plane, connect):
+    bodies = [b"a" * number for number in range(1, 9)]
+    requests = b"".join(HEAD + b"content-length: %d\r\n\r\n%b" % (len(body), body) for body in bodies)
+    for size in (1, 7, 50, 68, 75, 200, len(requests)):
+        peer = await connect()
+        for begin in range(0, len(requests), size):
+            peer.send(requests[begin : begin + size])
+            await asyncio.sleep(0)
+        assert [(await peer.answer())[1] for _ in bodies] == bodies
+
+
+async def test_a_body_behind_a_known_head_that_is_refused_is_not_the_next_request(plane, connect):
+    async def refuse(client):
+        await reply(client, b"no")
+
+    peer = await connect()
+    plane.answer = refuse
+    for _ in range(3):
+        peer.send(HEAD + b"content-length: 200\r\n\r\n")
+        assert (await peer.answer())[1] == b"no"
+        peer.send(HEAD.replace(b"host", b"smuggled")[:60].ljust(200))
+    plane.answer = plane.echo
+    peer.send(HEAD + b"content-length: 2\r\n\r\nok")
+    assert (await peer.answer())[1] == b"ok"
+    assert len(plane.asked) == 4
+
+
 async def test_a_body_in_chunks_is_whole_and_its_trailers_are_no_headers(plane, connect):
     peer = await connect()
     peer.send(HEAD + b"transfer-encoding: chunked\r\n\r\n2\r\nok\r\n1\r\n!\r\n0\r\nauthorization: evil\r\n\r\n")
     assert (await peer.answer())[1] == b"ok!"
-    assert b"authorization" not in dict(plane.asked[0].headers)
+    assert b"authorization" not in dict(plane.asked[0].head.headers)
 
 
 async def test_a_body_that_nobody_wants_yet_makes_its_client_wait(plane, connect):
@@ -402,7 +441,7 @@ async def test_a_request_whose_end_cannot_be_told_for_certain_is_the_last(plane,
     peer.send(HEAD + SMUGGLING[name] + SMUGGLED)
     told = await peer.rest()
     assert told == b"" or told.startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 431 "))
-    assert not any(b"x-smuggled" in dict(asked.headers) for asked in plane.asked)
+    assert not any(b"x-smuggled" in dict(asked.head.headers) for asked in plane.asked)
 
 
 @pytest.mark.parametrize("in_pieces", [False, True])
@@ -498,4 +537,4 @@ async def test_what_follows_an_upgrade_to_nothing_we_speak_is_no_request(plane, 
     head, _ = await peer.answer()
     assert b"connection: close\r\n" in head
     assert await peer.rest() == b""
-    assert not any(b"x-smuggled" in dict(asked.headers) for asked in plane.asked)
+    assert not any(b"x-smuggled" in dict(asked.head.headers) for asked in plane.asked)

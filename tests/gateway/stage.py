@@ -16,6 +16,7 @@ from aigateway.gateway.breakers import Breakers
 from aigateway.gateway.client import BodyTooLarge
 from aigateway.gateway.endpoint import Endpoint
 from aigateway.gateway.exchange import Exchange
+from aigateway.gateway.head import Head
 from aigateway.gateway.http1.transport import HttpTransport
 from aigateway.gateway.inflight import InFlight
 from aigateway.gateway.intercept import Interceptor
@@ -44,6 +45,9 @@ class Tokens:
 
     def __init__(self):
         self.away = False
+
+    def known(self, token):
+        """Nobody, without waiting."""
 
     async def authenticate(self, token):
         if self.away:
@@ -81,13 +85,13 @@ class Client:
         self.answer = Answer()
         self.gone = Gone()
         self.on_piece = on_piece
-        self.method = method
-        self.path = path
-        self.raw_path = path.encode()
-        self.query = query
-        self.headers = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+        sent = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+        self.head = Head(method, path.encode(), path, query, sent)
         self._body = body
         self._written = []
+
+    def body_at_hand(self, most):
+        """Never, so that it is waited for."""
 
     async def body(self, most):
         if len(self._body) > most:

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from aigateway.app.heads import Heads
 from aigateway.app.health import Health
 from aigateway.app.http_cycle import Serves
 from aigateway.gateway.client_socket import ClientSocket
@@ -43,6 +44,8 @@ class Application:
         self._health = health
         self.data_plane = data_plane
         """Served by `HttpProtocol` itself."""
+        self.heads = Heads()
+        """Those that its clients sent lately."""
         self._sockets = sockets or _disabled_socket
         self._make_control_plane = make_control_plane
         self._control_plane: asyncio.Task[Asgi] | None = None

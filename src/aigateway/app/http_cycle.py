@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from uvicorn.protocols.http.flow_control import FlowControl
 
 from aigateway.gateway.client import BodyTooLarge, Client, ClientGone
+from aigateway.gateway.head import Head
 from aigateway.telemetry.logging import get_logger
 
 _log = get_logger("listener")
@@ -39,6 +40,7 @@ class Connection(Protocol):
 
     transport: asyncio.Transport
     flow: FlowControl
+    tasks: set[asyncio.Task[None]]
 
     def on_response_complete(self) -> None:
         """The answer is written, and the next request may be served."""
@@ -50,22 +52,14 @@ class Cycle:
     def __init__(
         self,
         connection: Connection,
-        method: str,
-        raw_path: bytes,
-        path: str,
-        query: bytes,
-        headers: Sequence[tuple[bytes, bytes]],
+        head: Head,
         *,
         chunks: bool,
         keep_alive: bool,
         expects_100: bool,
     ) -> None:
         """Take whether the client reads chunks, keeps the connection, and waits to be told to send its body."""
-        self.method = method
-        self.raw_path = raw_path
-        self.path = path
-        self.query = query
-        self.headers = headers
+        self.head = head
         self._connection = connection
         self._chunks = chunks
         self.keep_alive = keep_alive
@@ -78,7 +72,7 @@ class Cycle:
         self._wanted = _MOST_UNASKED
         self._waiter: asyncio.Future[None] | None = None
         self._tell_gone: Callable[[], None] | None = None
-        self._head: bytes | None = None
+        self._answer_head: bytes | None = None
         self._started = False
         self._chunked = False
         self._left: int | None = None
@@ -107,17 +101,22 @@ class Cycle:
         if self._size > self._wanted:
             self._wake()
 
-    async def run_asgi(self, serve: Serves) -> None:
-        """Serve it. An answer that was not ended ends with the connection."""
-        try:
-            await serve(self)
-        except BaseException:
-            self._connection.transport.close()
-            raise
+    def over(self, task: asyncio.Task[None]) -> None:
+        """The task that served it is done. An answer that was not ended ends with the connection."""
+        self._connection.tasks.discard(task)
         if not self.response_complete and not self.disconnected:
             self._connection.transport.close()
 
     # What the gateway does.
+
+    def body_at_hand(self, most: int) -> bytes | None:
+        """See `Client`."""
+        if self.more_body or self._size > most or self.disconnected:
+            return None
+        if self._size > _MOST_UNASKED:
+            self._connection.flow.resume_reading()
+        pieces, self._pieces = self._pieces, []
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     async def body(self, most: int) -> bytes:
         """See `Client`."""
@@ -164,7 +163,7 @@ class Cycle:
         if self.disconnected:
             return True
         size = len(piece)
-        if self._chunked and self._head is None and 0 < size <= _LARGE:
+        if self._chunked and self._answer_head is None and 0 < size <= _LARGE:
             # Nearly every piece of a stream.
             self._connection.transport.write(b"%x\r\n%b\r\n" % (size, piece))
         elif piece and self._owes(size):
@@ -176,7 +175,7 @@ class Cycle:
 
     def flush(self) -> None:
         """See `Client`."""
-        if self._head is not None and not self.disconnected:
+        if self._answer_head is not None and not self.disconnected:
             self._put(())
 
     async def drained(self) -> None:
@@ -189,7 +188,7 @@ class Cycle:
             raise RuntimeError("an answer has begun, and cannot begin anew")
         self._started = True
         lines = [b"%b: %b\r\n" % header for header in headers]
-        if self.method == "HEAD" or status in _WITHOUT_BODY:
+        if self.head.method == "HEAD" or status in _WITHOUT_BODY:
             self._left = 0
         else:
             self._left = _length(headers)
@@ -202,13 +201,13 @@ class Cycle:
         ends = len(lines) + 2
         if head.count(b"\n") != ends or head.count(b"\r") != ends:
             raise RuntimeError("a header of an answer holds a line break")
-        self._head = head
+        self._answer_head = head
 
     def _owes(self, size: int) -> bool:
         """Whether so many bytes may follow."""
         if self._left is None:
             return True
-        if self.method == "HEAD":
+        if self.head.method == "HEAD":
             return False
         if size > self._left:
             raise RuntimeError("an answer is longer than its head says")
@@ -233,9 +232,9 @@ class Cycle:
 
     def _put(self, parts: tuple[bytes, ...]) -> None:
         """Write, the head first where it waits; large pieces are not copied."""
-        if self._head is not None:
-            parts = (self._head, *parts)
-            self._head = None
+        if self._answer_head is not None:
+            parts = (self._answer_head, *parts)
+            self._answer_head = None
         if len(parts) == 1:
             self._connection.transport.write(parts[0])
         elif sum(map(len, parts)) > _LARGE:

@@ -10,8 +10,10 @@ from urllib.parse import unquote
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from aigateway.app.heads import Heads, Seen, seen
 from aigateway.app.http_cycle import Cycle, Serves
 from aigateway.app.http_flow import Flow
+from aigateway.gateway.head import Head
 from aigateway.gateway.route import is_data_plane
 
 _LARGEST_HEAD = 64 * 1024
@@ -30,6 +32,13 @@ class HttpProtocol(HttpToolsProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._data_plane: Serves | None = getattr(self.app, "data_plane", None)
+        self._heads: Heads | None = getattr(self.app, "heads", None)
+        self._between = True
+        """Whether nothing of the next request has come yet."""
+        self._seen: Seen | None = None
+        """What the next request begins with, while nobody knows what to make of it."""
+        self._left = 0
+        """Bytes of a body that are still to come and need no parser."""
         self._in_head = False
         self._head_before = 0
         """Bytes of the head that came before what is being read now."""
@@ -56,6 +65,38 @@ class HttpProtocol(HttpToolsProtocol):
         """See `asyncio.Protocol`."""
         if self._deaf:
             return
+        if self._left:
+            self._more_of_a_body(data)
+        elif self._between and self._heads is not None and (begins := seen(data)) is not None:
+            head = self._heads.get(begins.text)
+            if head is None:
+                self._seen = begins
+                self._parse(data)
+                self._seen = None
+            else:
+                self._left = int(begins.digits)
+                self._begin(head, chunks=True, keep_alive=True, expects_100=False)
+                self._more_of_a_body(data[begins.body_begins :])
+        else:
+            self._parse(data)
+
+    def _more_of_a_body(self, data: bytes) -> None:
+        """Of a request whose head was known, so that the parser has not seen it."""
+        cycle: Any = self.cycle
+        rest = b""
+        if len(data) > self._left:
+            data, rest = data[: self._left], data[self._left :]
+        self._left -= len(data)
+        if not cycle.response_complete:
+            if data:
+                cycle.took(data)
+            if not self._left:
+                cycle.more_body = False
+                cycle.set()
+        if rest:
+            self.data_received(rest)
+
+    def _parse(self, data: bytes) -> None:
         self._reading = len(data)
         super().data_received(data)
         if self._in_head:
@@ -97,6 +138,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """A request begins."""
+        self._between = False
         self.url = b""
         self.headers = []
         self.expect_100_continue = False
@@ -115,6 +157,7 @@ class HttpProtocol(HttpToolsProtocol):
         """Its head is here: whose it is is known."""
         self._in_head = False
         self._parsing = None
+        begins, self._seen = self._seen, None
         if self._head_too_large:
             return
         if self._head_before + self._reading > _LARGEST_HEAD and self._head_size() > _LARGEST_HEAD:
@@ -130,26 +173,12 @@ class HttpProtocol(HttpToolsProtocol):
         if not is_data_plane(path):
             self._leave_to_uvicorn()
             return
+        head = Head(self.parser.get_method().decode("ascii"), raw_path, path, query, self.headers)
         chunks = self.parser.get_http_version() != "1.0"
-        before: Any = self.cycle
-        cycle = self._parsing = self.cycle = Cycle(  # type: ignore[assignment]  # see there
-            self,
-            self.parser.get_method().decode("ascii"),
-            raw_path,
-            path,
-            query,
-            self.headers,
-            chunks=chunks,
-            keep_alive=chunks and self.parser.should_keep_alive(),
-            expects_100=self.expect_100_continue,
-        )
-        if before is None or before.response_complete:
-            self._start_asgi_task(cycle, self._data_plane)
-        else:
-            self._room_to_wait()
-            self.pipeline.appendleft((cycle, self._data_plane))
-            if len(self.pipeline) >= _MOST_WAITING:
-                self.flow.pause_reading()
+        keep_alive = chunks and self.parser.should_keep_alive()
+        if begins is not None and self._heads is not None and keep_alive:
+            self._heads.keep(begins, head)
+        self._parsing = self._begin(head, chunks=chunks, keep_alive=keep_alive, expects_100=self.expect_100_continue)
 
     def on_body(self, body: bytes) -> None:
         """Some of its body."""
@@ -162,8 +191,23 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """It is whole."""
+        self._between = True
         if not self._head_too_large:
             super().on_message_complete()
+
+    def _begin(self, head: Head, *, chunks: bool, keep_alive: bool, expects_100: bool) -> Cycle:
+        """Serve a request of the data plane, or let it wait for those before it."""
+        before: Any = self.cycle
+        cycle = Cycle(self, head, chunks=chunks, keep_alive=keep_alive, expects_100=expects_100)
+        self.cycle = cycle  # type: ignore[assignment]  # see there
+        if before is None or before.response_complete:
+            self._start_asgi_task(cycle, self._data_plane)
+        else:
+            self._room_to_wait()
+            self.pipeline.appendleft((cycle, self._data_plane))
+            if len(self.pipeline) >= _MOST_WAITING:
+                self.flow.pause_reading()
+        return cycle
 
     # What uvicorn's protocol calls.
 
@@ -172,9 +216,9 @@ class HttpProtocol(HttpToolsProtocol):
         if type(cycle) is not Cycle:
             super()._start_asgi_task(cycle, app)
             return
-        task = self.loop.create_task(cycle.run_asgi(app))
+        task = self.loop.create_task(app(cycle))
         self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+        task.add_done_callback(cycle.over)
 
     def _unset_keepalive_if_required(self) -> None:
         """The timer of an idle connection is not made anew for each request: it looks when the last one ended."""

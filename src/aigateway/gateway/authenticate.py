@@ -19,43 +19,51 @@ GOVERNANCE_HEADER = "x-coder-ai-governance-token"
 class Authenticates(Protocol):
     """Knows tokens."""
 
+    def known(self, token: str) -> Actor | None:
+        """The same as `authenticate`, where nobody has to be asked for it; None too where somebody has."""
+
     async def authenticate(self, token: str) -> Actor | None:
         """The active account that a token belongs to; None for a token that is not (or no longer) good."""
 
 
-class Admission(msgspec.Struct, frozen=True):
-    """Somebody with a name."""
+class Shown(msgspec.Struct, frozen=True):
+    """What the headers of a request show of gateway tokens."""
 
-    actor: Actor
+    tokens: tuple[str, ...]
+    """In the order in which they are tried."""
     byok: bool
+    """Whether the request brings the person's own provider credential."""
 
 
-async def authenticate(authenticator: Authenticates, headers: Mapping[str, str], *, allow_byok: bool) -> Admission:
-    """Find the one who asks (data-plane spec 3.1, decisions 6 and 32).
+def shown(headers: Mapping[str, str]) -> Shown:
+    """Find the tokens among the headers, which have lower-case names (data-plane spec 3.1, decisions 6 and 32)."""
+    governance = headers.get(GOVERNANCE_HEADER, "").strip()
+    return Shown((governance,), byok=True) if governance else Shown(_tokens(headers), byok=False)
+
+
+async def authenticate(authenticator: Authenticates, asking: Shown, *, allow_byok: bool) -> Actor:
+    """Find the one who asks.
 
     Raises:
         Refusal: 401 without a good token, 403 for BYOK where it is off, 503 when nobody can be looked up.
 
     """
-    governance = headers.get(GOVERNANCE_HEADER, "").strip()
-    byok = bool(governance)
-    tokens = [governance] if byok else _tokens(headers)
-    if not tokens:
+    if not asking.tokens:
         raise Refusal(
             401,
             "no gateway token. Send yours as 'Authorization: Bearer' or 'X-Api-Key', or, together with a provider key "
             "of your own, as 'X-Coder-AI-Governance-Token'. Make one with: aigateway tokens create",
         )
-    if byok and not allow_byok:
+    if asking.byok and not allow_byok:
         raise Refusal(
             403,
             "this gateway does not take provider keys of your own (--ai-gateway-allow-byok=false). "
             "Leave out X-Coder-AI-Governance-Token and send your gateway token as 'Authorization: Bearer'.",
         )
     try:
-        for token in tokens:
+        for token in asking.tokens:
             if (actor := await authenticator.authenticate(token)) is not None:
-                return Admission(actor, byok)
+                return actor
     except StoreUnavailable:
         raise Refusal(503, "cannot check your token, since the database is away. Try again in a moment.") from None
     raise Refusal(
@@ -65,9 +73,9 @@ async def authenticate(authenticator: Authenticates, headers: Mapping[str, str],
     )
 
 
-def _tokens(headers: Mapping[str, str]) -> list[str]:
+def _tokens(headers: Mapping[str, str]) -> tuple[str, ...]:
     """The candidates, the bearer first: some clients send both headers with different values."""
     bearer, key = bearer_of(headers.get("authorization", "")), headers.get("x-api-key", "").strip()
     if not key or key == bearer:
-        return [bearer] if bearer else []
-    return [bearer, key] if bearer else [key]
+        return (bearer,) if bearer else ()
+    return (bearer, key) if bearer else (key,)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Protocol
+
+from aigateway.gateway.head import Head
 
 
 class ClientGone(Exception):
@@ -17,14 +19,11 @@ class BodyTooLarge(Exception):
 class Client(Protocol):
     """One request of a client, and its answer."""
 
-    method: str
-    path: str
-    """Decoded."""
-    raw_path: bytes
-    """As it came."""
-    query: bytes
-    headers: Sequence[tuple[bytes, bytes]]
-    """Lower-case names."""
+    head: Head
+    """Without the length of its body where that has come already."""
+
+    def body_at_hand(self, most: int) -> bytes | None:
+        """The whole body, as it was sent, where it has come and is not over so many bytes."""
 
     async def body(self, most: int) -> bytes:
         """The whole body, as it was sent. Raises `ClientGone`, and `BodyTooLarge` where it is over so many bytes."""

@@ -15,9 +15,15 @@ def credential_of(request: Request) -> Credential:
         Refusal: 401 when only the person's own would do, 403 when the person's own does not do.
 
     """
+    head = request.head
+    if head.own is not None:
+        return head.own
     try:
-        return choose(request.route.provider, request.headers, byok=request.byok)
+        credential = choose(request.route.provider, head.mapped, byok=request.byok)
     except CredentialMissing as error:
         raise Refusal(401, str(error)) from None
     except CredentialUnwelcome as error:
         raise Refusal(403, str(error)) from None
+    if credential.kind == "byok":
+        head.own = credential
+    return credential

@@ -5,21 +5,22 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping
 
+from aigateway.accounts.actor import Actor
 from aigateway.gateway import route as routing
 from aigateway.gateway.admit import Admitter
 from aigateway.gateway.authenticate import Authenticates, authenticate
 from aigateway.gateway.body import read
 from aigateway.gateway.client import Client, ClientGone, respond
+from aigateway.gateway.head import Head
 from aigateway.gateway.intercept import Intercepts
 from aigateway.gateway.passthrough import PassesThrough
 from aigateway.gateway.rate import RateLimiter
 from aigateway.gateway.refusal import Refusal, bug
-from aigateway.gateway.request import Request, header_map
+from aigateway.gateway.request import Request
 from aigateway.gateway.route import Route
 from aigateway.providers.provider import Provider
 from aigateway.providers.routes import Intercepted, Local
 from aigateway.telemetry.logging import get_logger
-from aigateway.wire.facts import ApiFormat
 
 _log = get_logger("gateway")
 
@@ -53,63 +54,64 @@ class Endpoint:
 
     async def serve(self, client: Client) -> None:
         """Serve one request."""
-        if routing.is_probe(client.method, client.path):
+        head = client.head
+        if routing.is_probe(head.method, head.path):
             await respond(client, (200, [(b"content-length", b"0")], b""))
             return
         try:
             with self._admitter.admit():
-                await self._serve(client)
+                actor = self._known(head) or await self._authenticated(head)
+                if self._rate_limiter is not None:
+                    self._rate_limiter.check(actor.api_key_id)
+                route = head.route or self._find_route(head)
+                if isinstance(route.kind, Local):
+                    await respond(client, _local(route.kind, head.method))
+                    return
+                most = self._admitter.max_body_size
+                body = client.body_at_hand(most)
+                if body is None:
+                    self._admitter.check_announced_size(head.mapped)
+                    body = await read(client, most)
+                request = Request(head, body, route, actor, head.shown.byok)
+                if isinstance(route.kind, Intercepted):
+                    await self._interceptor.run(request, route.kind.api, client)
+                else:
+                    await self._pass_through.run(request, client)
         except Refusal as refusal:
-            _log.debug("refused", status=refusal.status, reason=refusal.message, path=client.path)
-            await respond(client, refusal.response(self._speaks(client)))
+            _log.debug("refused", status=refusal.status, reason=refusal.message, path=head.path)
+            await respond(client, refusal.response(routing.speaks(self._providers, head.path)))
         except ClientGone:
-            _log.debug("a client went away before its request was whole", path=client.path)
+            _log.debug("a client went away before its request was whole", path=head.path)
         except Exception:  # noqa: BLE001 - a mistake of ours must not show the client a stack trace
-            _log.exception("a request failed in the gateway itself", path=client.path)
+            _log.exception("a request failed in the gateway itself", path=head.path)
             # Refused when the answer had begun; the server then closes the connection.
             with contextlib.suppress(RuntimeError):
-                await respond(client, bug().response(self._speaks(client)))
+                await respond(client, bug().response(routing.speaks(self._providers, head.path)))
 
-    def _find_route(self, method: str, raw_path: bytes) -> Route:
-        route = routing.find(self._providers, method, raw_path)
-        if len(self._routes) >= _MOST_ROUTES:
-            self._routes.clear()
-        self._routes[method, raw_path] = route
+    def _known(self, head: Head) -> Actor | None:
+        """Who asks, where nobody has to be asked for that."""
+        asking = head.shown
+        if not asking.tokens or (asking.byok and not self._allow_byok):
+            return None
+        return self._authenticator.known(asking.tokens[0])
+
+    async def _authenticated(self, head: Head) -> Actor:
+        allow_byok = self._allow_byok or routing.takes_logins_alone(self._providers, head.path)
+        return await authenticate(self._authenticator, head.shown, allow_byok=allow_byok)
+
+    def _find_route(self, head: Head) -> Route:
+        way = (head.method, head.raw_path)
+        route = self._routes.get(way)
+        if route is None:
+            if len(self._routes) >= _MOST_ROUTES:
+                self._routes.clear()
+            route = self._routes[way] = routing.find(self._providers, *way)
+        if not isinstance(route.kind, Local):
+            _refuse_upgrade(head.mapped)
+        if isinstance(route.kind, Intercepted) and head.method != "POST":
+            raise Refusal(405, f"{head.method} is not allowed here, use POST.", headers=((b"allow", b"POST"),))
+        head.route = route
         return route
-
-    def _speaks(self, client: Client) -> ApiFormat:
-        return routing.speaks(self._providers, client.path)
-
-    async def _serve(self, client: Client) -> None:
-        method = client.method
-        headers = header_map(client.headers)
-        allow_byok = self._allow_byok or routing.takes_logins_alone(self._providers, client.path)
-        admission = await authenticate(self._authenticator, headers, allow_byok=allow_byok)
-        if self._rate_limiter is not None:
-            self._rate_limiter.check(admission.actor.api_key_id)
-        route = self._routes.get((method, client.raw_path)) or self._find_route(method, client.raw_path)
-        if isinstance(route.kind, Local):
-            await respond(client, _local(route.kind, method))
-            return
-        _refuse_upgrade(headers)
-        intercepted = isinstance(route.kind, Intercepted)
-        if intercepted and method != "POST":
-            raise Refusal(405, f"{method} is not allowed here, use POST.", headers=((b"allow", b"POST"),))
-        self._admitter.check_announced_size(headers)
-        request = Request(
-            method=method,
-            query=client.query.decode("latin-1"),
-            headers=headers,
-            raw_headers=client.headers,
-            body=await read(client, self._admitter.max_body_size),
-            route=route,
-            actor=admission.actor,
-            byok=admission.byok,
-        )
-        if isinstance(route.kind, Intercepted):
-            await self._interceptor.run(request, route.kind.api, client)
-        else:
-            await self._pass_through.run(request, client)
 
 
 def _refuse_upgrade(headers: Mapping[str, str]) -> None:

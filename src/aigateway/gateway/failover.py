@@ -55,7 +55,7 @@ async def with_failover(provider: Provider, first: Credential, attempt: Attempt,
 
     """
     pool = provider.pool
-    if first.place is None or len(pool) == 1:
+    if not stands_in(provider, first):
         try:
             return Served(await attempt(first), first)
         except Unsigned as reason:
@@ -88,6 +88,11 @@ async def with_failover(provider: Provider, first: Credential, attempt: Attempt,
     if tried:
         events.key_attempts(provider.name, len(tried))
     raise _refusal(provider, pool.exhausted() or Exhausted(Fault.RATE_LIMITED, 1.0), events, called=bool(tried))
+
+
+def stands_in(provider: Provider, credential: Credential) -> bool:
+    """Whether another credential may have to stand in for this one."""
+    return credential.place is not None and len(provider.pool) > 1
 
 
 def fault_of(answer: UpstreamAnswer, *, signed: bool) -> tuple[Fault, float] | None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import socket
 import ssl
+from collections.abc import Awaitable
 from typing import Protocol
 
 from aigateway.providers.upstream import UpstreamAnswer, UpstreamRequest
@@ -45,7 +46,7 @@ class Truncated(UpstreamError):
 class Transport(Protocol):
     """Sends requests to providers."""
 
-    async def send(self, request: UpstreamRequest) -> UpstreamAnswer:
+    def send(self, request: UpstreamRequest) -> Awaitable[UpstreamAnswer]:
         """Send, and wait for the answer's headers. Raises `UpstreamError`."""
 
     async def close(self) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from aigateway.audit.dumps.dumps import Series
 from aigateway.gateway.deadline import Deadlines
 from aigateway.gateway.dump import DumpedTransport
-from aigateway.gateway.failover import Attempt, Served, with_failover
+from aigateway.gateway.failover import Attempt, Served, stands_in, with_failover
+from aigateway.gateway.head import Sent
 from aigateway.gateway.refusal import ProviderFailed, Refusal
 from aigateway.gateway.request import Request
 from aigateway.gateway.transport import (
@@ -18,7 +19,7 @@ from aigateway.gateway.transport import (
 from aigateway.providers.credential import Credential
 from aigateway.providers.edit import Edit, NotServed
 from aigateway.providers.headers import OwnHeaders, to_upstream
-from aigateway.providers.upstream import UpstreamAnswer, UpstreamRequest
+from aigateway.providers.upstream import LastingHeaders, UpstreamAnswer, UpstreamRequest
 from aigateway.telemetry.events import Events
 
 _NOBODY_LISTENS = Events()
@@ -61,6 +62,13 @@ class Upstream:
 
         """
         provider = request.route.provider
+        if dumps is None and edit is None and credential.signer is None and not stands_in(provider, credential):
+            # Nearly every request.
+            sent = request.head.sent
+            if sent is None or sent.credential is not credential or sent.own != own_headers:
+                sent = _sent(request, credential, own_headers)
+            upstream = UpstreamRequest(request.method, sent.url, sent.headers, request.body)
+            return Served(await self._send_safely(self._transport, upstream), credential)
         upstream = UpstreamRequest(
             method=request.method,
             url=provider.url(request.route.path, request.query),
@@ -126,6 +134,14 @@ class Upstream:
             "(--ai-gateway-first-byte-timeout).",
             error_type="timeout",
         )
+
+
+def _sent(request: Request, credential: Credential, own_headers: OwnHeaders) -> Sent:
+    """What goes up with the head of a request, from now on."""
+    url = request.route.provider.url(request.route.path, request.query)
+    headers = LastingHeaders(to_upstream(request.raw_headers, credential.headers, own_headers))
+    sent = request.head.sent = Sent(url, headers, credential, own_headers)
+    return sent
 
 
 def _edited(edit: Edit, request: UpstreamRequest) -> UpstreamRequest:

@@ -11,17 +11,19 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from aigateway.accounts.actor import Actor
 from aigateway.audit.recorder import Records
 from aigateway.gateway import route as routing
 from aigateway.gateway.admit import Admitter
-from aigateway.gateway.authenticate import Admission, Authenticates, authenticate
+from aigateway.gateway.authenticate import Authenticates, Shown, authenticate
 from aigateway.gateway.client_socket import ClientLeft, ClientSocket
 from aigateway.gateway.credentials import credential_of
 from aigateway.gateway.exchange import Exchange, Interrupted
+from aigateway.gateway.head import Head
 from aigateway.gateway.inflight import InFlight
 from aigateway.gateway.rate import RateLimiter
 from aigateway.gateway.refusal import Refusal, bug, no_background, stopping
-from aigateway.gateway.request import Receive, Request, Send, header_map
+from aigateway.gateway.request import Receive, Request, Send
 from aigateway.gateway.socket_relay import SocketRelay
 from aigateway.gateway.socket_transport import Farewell, UpstreamSocket
 from aigateway.gateway.socket_upstream import SocketUpstream, use_post, without_handshake
@@ -107,28 +109,19 @@ class Sockets:
             await provider.close(Farewell(1001))
 
     async def _request(self, scope: dict[str, Any]) -> Request:
-        headers = header_map(scope["headers"])
-        logins_alone = routing.takes_logins_alone(self._providers, scope["path"])
-        admission = await self._authenticate(headers, logins_alone=logins_alone)
-        route = routing.find(self._providers, "GET", scope["raw_path"])
+        head = Head("GET", scope["raw_path"], scope["path"], scope["query_string"], scope["headers"])
+        logins_alone = routing.takes_logins_alone(self._providers, head.path)
+        actor = await self._authenticate(head.shown, logins_alone=logins_alone)
+        route = routing.find(self._providers, "GET", head.raw_path)
         if not isinstance(route.kind, Intercepted) or route.kind.api is not ApiFormat.RESPONSES or route.kind.purpose:
             raise use_post("only the Responses API has it.")
-        return Request(
-            method="GET",
-            query=scope["query_string"].decode("latin-1"),
-            headers=headers,
-            raw_headers=scope["headers"],
-            body=b"",
-            route=route,
-            actor=admission.actor,
-            byok=admission.byok,
-        )
+        return Request(head, b"", route, actor, head.shown.byok)
 
-    async def _authenticate(self, headers: Mapping[str, str], *, logins_alone: bool) -> Admission:
-        admission = await authenticate(self._authenticator, headers, allow_byok=self._allow_byok or logins_alone)
+    async def _authenticate(self, asking: Shown, *, logins_alone: bool) -> Actor:
+        actor = await authenticate(self._authenticator, asking, allow_byok=self._allow_byok or logins_alone)
         if self._rate_limiter is not None:
-            self._rate_limiter.check(admission.actor.api_key_id)
-        return admission
+            self._rate_limiter.check(actor.api_key_id)
+        return actor
 
     async def _connect(self, request: Request, subprotocols: list[str]) -> tuple[UpstreamSocket, Credential]:
         provider, actor = request.route.provider, request.actor
@@ -142,7 +135,7 @@ class Sockets:
             Refusal: as a request would be.
 
         """
-        await self._authenticate(opening.headers, logins_alone=opening.route.provider.takes_logins_alone)
+        await self._authenticate(opening.head.shown, logins_alone=opening.route.provider.takes_logins_alone)
         if message.kind == ASKS and self._admitter.closing:
             raise stopping()
         if message.facts.background:

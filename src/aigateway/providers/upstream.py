@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
+
+
+class LastingHeaders(tuple[tuple[bytes, bytes], ...]):  # noqa: SLOT001 - a tuple can have no slots with names
+    """Headers that are sent again and again: a transport keeps here what it makes of them."""
+
+    kept: Any = None
 
 
 class UpstreamRequest(msgspec.Struct, frozen=True):

@@ -25,19 +25,28 @@ def request_head(method: str, target: str, host: bytes, headers: Headers, length
         ValueError: something would end the head before its end.
 
     """
+    start = request_start(method, target, host, headers)
+    return with_length(start, length) if length or method not in _BODILESS else start + b"\r\n"
+
+
+def request_start(method: str, target: str, host: bytes, headers: Headers) -> bytes:
+    """The same without the length and the end. Raises `ValueError`."""
     lines = [b"%b: %b\r\n" % header for header in headers]
-    if length or method not in _BODILESS:
-        lines.append(b"content-length: %d\r\n" % length)
-    head = b"%b %b HTTP/1.1\r\nhost: %b\r\n%b\r\n" % (
+    start = b"%b %b HTTP/1.1\r\nhost: %b\r\n%b" % (
         method.encode("ascii"),
         target.encode("ascii"),
         host,
         b"".join(lines),
     )
-    ends = len(lines) + 3
-    if head.count(b"\n") != ends or head.count(b"\r") != ends or b"\0" in head:
+    ends = len(lines) + 2
+    if start.count(b"\n") != ends or start.count(b"\r") != ends or b"\0" in start:
         raise ValueError("a header or the path of a request holds a line break")
-    return head
+    return start
+
+
+def with_length(start: bytes, length: int) -> bytes:
+    """A whole head."""
+    return b"%bcontent-length: %d\r\n\r\n" % (start, length)
 
 
 def is_interim(status: int) -> bool:

@@ -24,13 +24,20 @@ class Pool:
 
     async def connection(self) -> Connection:
         """One on which a request may be sent. Raises what `Dialler.dial` raises."""
+        idle = self.idle()
+        if idle is not None:
+            return idle
+        connection = await self._dialler.dial(self._make)
+        self._all.add(connection)
+        return connection
+
+    def idle(self) -> Connection | None:
+        """One on which a request may be sent at once, if there is any."""
         while self._idle:
             connection, _ = self._idle.popitem()
             if not connection.closing:
                 return connection
-        connection = await self._dialler.dial(self._make)
-        self._all.add(connection)
-        return connection
+        return None
 
     def close(self) -> None:
         """Close all of them."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable
+
+import msgspec
 
 from aigateway.gateway.http1.dial import Dialler, Origin, Trust
-from aigateway.gateway.http1.head import request_head
+from aigateway.gateway.http1.head import request_head, request_start, with_length
 from aigateway.gateway.http1.pool import Pool
 from aigateway.gateway.proxies import Proxies
 from aigateway.gateway.transport import Transport
-from aigateway.providers.upstream import UpstreamAnswer, UpstreamRequest
+from aigateway.providers.upstream import LastingHeaders, UpstreamAnswer, UpstreamRequest
 
 _ORIGIN = re.compile(r"https?://[^/?#]+")
 
@@ -25,21 +28,32 @@ class HttpTransport:
         self._proxies = Proxies()
         self._through_proxy = _through_proxy(connect_timeout) if self._proxies else None
 
-    async def send(self, request: UpstreamRequest) -> UpstreamAnswer:
+    def send(self, request: UpstreamRequest) -> Awaitable[UpstreamAnswer]:
         """Send the request; see `Transport`."""
-        url = request.url
-        if self._through_proxy is not None and self._proxies.of(url) is not None:
-            return await self._through_proxy.send(request)
-        found = _ORIGIN.match(url)
-        if found is None:
-            raise ValueError("not the URL of a provider")
-        netloc, pool = self._pools.get(found[0]) or self._new_pool(found[0])
-        target = url[found.end() :]
-        if not target.startswith("/"):
-            target = f"/{target}"
-        head = request_head(request.method, target, netloc, request.headers, len(request.body))
-        connection = await pool.connection()
-        return await connection.ask(head, request.body, body_wanted=request.method != "HEAD")
+        method, body = request.method, request.body
+        kept: _Kept | None = getattr(request.headers, "kept", None)
+        if kept is not None and kept.transport is self and kept.method == method and kept.url == request.url:
+            pool, head = kept.pool, with_length(kept.start, len(body))
+        else:
+            url = request.url
+            if self._through_proxy is not None and self._proxies.of(url) is not None:
+                return self._through_proxy.send(request)
+            found = _ORIGIN.match(url)
+            if found is None:
+                raise ValueError("not the URL of a provider")
+            netloc, pool = self._pools.get(found[0]) or self._new_pool(found[0])
+            target = url[found.end() :]
+            if not target.startswith("/"):
+                target = f"/{target}"
+            head = request_head(method, target, netloc, request.headers, len(body))
+            if body and isinstance(request.headers, LastingHeaders):
+                start = request_start(method, target, netloc, request.headers)
+                request.headers.kept = _Kept(self, method, url, pool, start)
+        body_wanted = method != "HEAD"
+        connection = pool.idle()
+        if connection is not None:
+            return connection.ask(head, body, body_wanted=body_wanted)
+        return _ask(pool, head, body, body_wanted=body_wanted)
 
     async def close(self) -> None:
         """Close every connection."""
@@ -52,6 +66,21 @@ class HttpTransport:
         origin = Origin.of(origin_url)
         made = self._pools[origin_url] = (origin.netloc, Pool(Dialler(origin, self._trust, self._connect_timeout)))
         return made
+
+
+class _Kept(msgspec.Struct, frozen=True):
+    """What requests with the same headers have in common."""
+
+    transport: HttpTransport
+    method: str
+    url: str
+    pool: Pool
+    start: bytes
+
+
+async def _ask(pool: Pool, head: bytes, body: bytes, *, body_wanted: bool) -> UpstreamAnswer:
+    connection = await pool.connection()
+    return await connection.ask(head, body, body_wanted=body_wanted)
 
 
 def _through_proxy(connect_timeout: float | None) -> Transport:

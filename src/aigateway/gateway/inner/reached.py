@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from aigateway.gateway.failover import Served
+from aigateway.gateway.head import Head
 from aigateway.gateway.relay import is_event_stream
 from aigateway.gateway.request import Request
 from aigateway.gateway.transport import Truncated
@@ -49,8 +50,9 @@ Call = Callable[[bytes], Awaitable[Reached]]
 
 def uncompressed(request: Request) -> Request:
     """The request, asking for an answer that can be read and told on."""
-    headers = [(name, b"identity" if name == b"accept-encoding" else value) for name, value in request.raw_headers]
-    return replace(request, raw_headers=headers)
+    head = request.head
+    headers = [(name, b"identity" if name == b"accept-encoding" else value) for name, value in head.headers]
+    return replace(request, head=Head(head.method, head.raw_path, head.path, head.query, headers))
 
 
 def readable(served: Served) -> Served:

@@ -45,8 +45,8 @@ class Plane:
 async def reply(client, body, *, status=200, headers=None):
     if headers is None:
         headers = [(b"content-length", b"%d" % len(body))]
-    await client.send({"type": "http.response.start", "status": status, "headers": headers})
-    await client.send({"type": "http.response.body", "body": body, "more_body": False})
+    client.begin(status, headers)
+    client.end(body)
 
 
 class Peer:
@@ -137,11 +137,11 @@ async def test_a_target_with_a_host_is_the_same_path(plane, connect):
 
 async def test_an_answer_of_unknown_length_goes_in_chunks_and_its_head_with_the_first(plane, connect):
     async def pieces(client):
-        await client.send({"type": "http.response.start", "status": 200, "headers": [(b"x-a", b"1")]})
+        client.begin(200, [(b"x-a", b"1")])
         assert client.write(b"one")
         client.write(b"")
-        await client.send({"type": "http.response.body", "body": b"two" * 20_000, "more_body": True})
-        await client.send({"type": "http.response.body", "body": b"end", "more_body": False})
+        client.write(b"two" * 20_000)
+        client.end(b"end")
 
     plane.answer = pieces
     peer = await connect()
@@ -156,10 +156,10 @@ async def test_a_head_goes_out_alone_when_it_is_let_out(plane, connect):
     going_on = asyncio.Event()
 
     async def slow(client):
-        await client.send({"type": "http.response.start", "status": 200, "headers": []})
+        client.begin(200, [])
         client.flush()
         await going_on.wait()
-        await client.send({"type": "http.response.body", "body": b"", "more_body": False})
+        client.end()
 
     plane.answer = slow
     peer = await connect()
@@ -309,12 +309,12 @@ async def test_a_client_that_reads_slowly_makes_its_answer_wait(plane, connect):
     written, whole = [], asyncio.Event()
 
     async def answer(client):
-        await client.send({"type": "http.response.start", "status": 200, "headers": []})
+        client.begin(200, [])
         for _ in range(1000):
             if not client.write(b"x" * 100_000):
                 await client.drained()
             written.append(1)
-        await client.send({"type": "http.response.body", "body": b"", "more_body": False})
+        client.end()
         whole.set()
 
     plane.answer = answer
@@ -389,7 +389,7 @@ async def test_an_answer_of_another_length_than_it_says_is_cut(plane, connect, l
 
 async def test_an_answer_that_is_not_ended_ends_with_its_connection(plane, connect):
     async def answer(client):
-        await client.send({"type": "http.response.start", "status": 200, "headers": []})
+        client.begin(200, [])
         client.write(b"half")
 
     plane.answer = answer
@@ -471,7 +471,7 @@ async def test_nonsense_behind_a_request_does_not_land_in_its_answer(plane, conn
     going_on = asyncio.Event()
 
     async def answer(client):
-        await client.send({"type": "http.response.start", "status": 200, "headers": []})
+        client.begin(200, [])
         client.flush()
         await going_on.wait()
 

@@ -89,6 +89,7 @@ class Client:
         self.head = Head(method, path.encode(), path, query, sent)
         self._body = body
         self._written = []
+        self._looking = None
 
     def body_at_hand(self, most):
         """Never, so that it is waited for."""
@@ -101,22 +102,25 @@ class Client:
     def when_gone(self, tell):
         self.gone.tell = tell
 
-    async def send(self, message):
-        await self.drained()
+    def begin(self, status, headers):
         if self.gone.is_set():
             return
-        if message["type"] == "http.response.start":
-            assert not self.answer.started.is_set()
-            self.answer.status = message["status"]
-            self.answer.headers = {name.decode(): value.decode() for name, value in message["headers"]}
-            self.answer.started.set()
+        assert not self.answer.started.is_set()
+        self.answer.status = status
+        self.answer.headers = {name.decode(): value.decode() for name, value in headers}
+        self.answer.started.set()
+
+    def end(self, piece=b""):
+        assert not self._written
+        if self.gone.is_set():
             return
+        assert self.answer.started.is_set()
         assert not self.answer.complete
-        if message.get("body"):
-            self.answer.pieces.append(message["body"])
+        if piece:
+            self.answer.pieces.append(piece)
             if self.on_piece:
-                await self.on_piece(self)
-        self.answer.complete = not message.get("more_body", False)
+                self._looking = asyncio.ensure_future(self.on_piece(self))
+        self.answer.complete = True
 
     def write(self, piece):
         """Always slow, so that each piece is waited for."""
@@ -130,10 +134,17 @@ class Client:
     async def drained(self):
         written, self._written = self._written, []
         for piece in written:
-            await self.send({"type": "http.response.body", "body": piece, "more_body": True})
+            if self.gone.is_set():
+                return
+            self.answer.pieces.append(piece)
+            if self.on_piece:
+                await self.on_piece(self)
 
     async def run(self):
+        self.task = asyncio.current_task()
         await self.app.serve(self)
+        if self._looking is not None:
+            await self._looking
         return self.answer
 
 

@@ -40,7 +40,7 @@ class Connection(Protocol):
 
     transport: asyncio.Transport
     flow: FlowControl
-    tasks: set[asyncio.Task[None]]
+    tasks: set[asyncio.Task[Any]]
 
     def on_response_complete(self) -> None:
         """The answer is written, and the next request may be served."""
@@ -60,6 +60,7 @@ class Cycle:
     ) -> None:
         """Take whether the client reads chunks, keeps the connection, and waits to be told to send its body."""
         self.head = head
+        self.task: asyncio.Task[Any] = None  # type: ignore[assignment]  # until it is served
         self._connection = connection
         self._chunks = chunks
         self.keep_alive = keep_alive
@@ -101,7 +102,7 @@ class Cycle:
         if self._size > self._wanted:
             self._wake()
 
-    def over(self, task: asyncio.Task[None]) -> None:
+    def over(self, task: asyncio.Task[Any]) -> None:
         """The task that served it is done. An answer that was not ended ends with the connection."""
         self._connection.tasks.discard(task)
         if not self.response_complete and not self.disconnected:
@@ -144,19 +145,26 @@ class Cycle:
         else:
             self._tell_gone = tell
 
-    async def send(self, message: Any) -> None:
+    def begin(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
         """See `Client`."""
-        if message["type"] == "http.response.start":
-            self._begin(message["status"], message["headers"])
-            return
-        piece = message.get("body", b"")
-        if message.get("more_body", False):
-            if not piece:
-                self.flush()
-            elif not self.write(piece):
-                await self.drained()
+        if self._started:
+            raise RuntimeError("an answer has begun, and cannot begin anew")
+        self._started = True
+        lines = [b"%b: %b\r\n" % header for header in headers]
+        if self.head.method == "HEAD" or status in _WITHOUT_BODY:
+            self._left = 0
         else:
-            self._end(piece)
+            self._left = _length(headers)
+            self._chunked = self._chunks and self._left is None
+        if self._chunked:
+            lines.append(b"transfer-encoding: chunked\r\n")
+        if not self.keep_alive:
+            lines.append(b"connection: close\r\n")
+        head = b"%b%b\r\n" % (_STATUS_LINES[status], b"".join(lines))
+        ends = len(lines) + 2
+        if head.count(b"\n") != ends or head.count(b"\r") != ends:
+            raise RuntimeError("a header of an answer holds a line break")
+        self._answer_head = head
 
     def write(self, piece: bytes) -> bool:
         """See `Client`."""
@@ -178,43 +186,8 @@ class Cycle:
         if self._answer_head is not None and not self.disconnected:
             self._put(())
 
-    async def drained(self) -> None:
+    def end(self, piece: bytes = b"") -> None:
         """See `Client`."""
-        if self._connection.flow.write_paused and not self.disconnected:
-            await self._connection.flow.drain()
-
-    def _begin(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
-        if self._started:
-            raise RuntimeError("an answer has begun, and cannot begin anew")
-        self._started = True
-        lines = [b"%b: %b\r\n" % header for header in headers]
-        if self.head.method == "HEAD" or status in _WITHOUT_BODY:
-            self._left = 0
-        else:
-            self._left = _length(headers)
-            self._chunked = self._chunks and self._left is None
-        if self._chunked:
-            lines.append(b"transfer-encoding: chunked\r\n")
-        if not self.keep_alive:
-            lines.append(b"connection: close\r\n")
-        head = b"%b%b\r\n" % (_STATUS_LINES[status], b"".join(lines))
-        ends = len(lines) + 2
-        if head.count(b"\n") != ends or head.count(b"\r") != ends:
-            raise RuntimeError("a header of an answer holds a line break")
-        self._answer_head = head
-
-    def _owes(self, size: int) -> bool:
-        """Whether so many bytes may follow."""
-        if self._left is None:
-            return True
-        if self.head.method == "HEAD":
-            return False
-        if size > self._left:
-            raise RuntimeError("an answer is longer than its head says")
-        self._left -= size
-        return True
-
-    def _end(self, piece: bytes) -> None:
         if self.disconnected:
             return
         if piece and self._owes(len(piece)):
@@ -229,6 +202,22 @@ class Cycle:
         if not self.keep_alive:
             self._connection.transport.close()
         self._connection.on_response_complete()
+
+    async def drained(self) -> None:
+        """See `Client`."""
+        if self._connection.flow.write_paused and not self.disconnected:
+            await self._connection.flow.drain()
+
+    def _owes(self, size: int) -> bool:
+        """Whether so many bytes may follow."""
+        if self._left is None:
+            return True
+        if self.head.method == "HEAD":
+            return False
+        if size > self._left:
+            raise RuntimeError("an answer is longer than its head says")
+        self._left -= size
+        return True
 
     def _put(self, parts: tuple[bytes, ...]) -> None:
         """Write, the head first where it waits; large pieces are not copied."""

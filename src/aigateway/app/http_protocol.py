@@ -216,7 +216,7 @@ class HttpProtocol(HttpToolsProtocol):
         if type(cycle) is not Cycle:
             super()._start_asgi_task(cycle, app)
             return
-        task = self.loop.create_task(app(cycle))
+        task = cycle.task = self.loop.create_task(app(cycle))
         self.tasks.add(task)
         task.add_done_callback(cycle.over)
 

@@ -80,6 +80,11 @@ class Breakers:
         self._events = events
         self._breakers: OrderedDict[Guarded, _Known] = OrderedDict()
 
+    @property
+    def active(self) -> bool:
+        """Whether there can be any."""
+        return self._settings is not None
+
     def guard(self, provider: str, endpoint: str, model: str) -> AbstractContextManager[Verdict]:
         """Let a request through; whoever makes it says what came of it, or raises.
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from aigateway.gateway.head import Head
@@ -17,8 +18,10 @@ class BodyTooLarge(Exception):
 
 
 class Client(Protocol):
-    """One request of a client, and its answer."""
+    """One request of a client, and its answer. What is written to a client that is gone goes nowhere."""
 
+    task: asyncio.Task[Any]
+    """The one that serves it."""
     head: Head
     """Without the length of its body where that has come already."""
 
@@ -31,12 +34,8 @@ class Client(Protocol):
     def when_gone(self, tell: Callable[[], None] | None) -> None:
         """Whom to tell, at once, that the client went away before its answer was complete; None for nobody."""
 
-    async def send(self, message: Any) -> None:
-        """A message of ASGI's `http.response.start` or `http.response.body`; waits for a client that is slow.
-
-        What is sent to a client that is gone goes nowhere. The head goes out with what comes first behind it, be that
-        an empty piece.
-        """
+    def begin(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
+        """The answer's head. It goes out with what comes first behind it, or when it is let out."""
 
     def write(self, piece: bytes) -> bool:
         """Some of the answer's body; False where the client is slow, so that `drained` is to be waited for."""
@@ -44,12 +43,27 @@ class Client(Protocol):
     def flush(self) -> None:
         """Let the head out, where nothing came behind it yet."""
 
+    def end(self, piece: bytes = b"") -> None:
+        """The last of the answer's body, which may be nothing."""
+
     async def drained(self) -> None:
         """Wait until the client has taken what was written."""
 
 
-async def respond(client: Client, response: tuple[int, list[tuple[bytes, bytes]], bytes]) -> None:
+def respond(client: Client, response: tuple[int, list[tuple[bytes, bytes]], bytes]) -> None:
     """Send a whole answer."""
     status, headers, body = response
-    await client.send({"type": "http.response.start", "status": status, "headers": headers})
-    await client.send({"type": "http.response.body", "body": body, "more_body": False})
+    client.begin(status, headers)
+    client.end(body)
+
+
+async def send(client: Client, message: Any) -> None:
+    """Send a message of ASGI's `http.response.start` or `http.response.body`, when the client takes it."""
+    if message["type"] == "http.response.start":
+        client.begin(message["status"], message["headers"])
+    elif not message.get("more_body", False):
+        client.end(message.get("body", b""))
+    elif not message["body"]:
+        client.flush()
+    elif not client.write(message["body"]):
+        await client.drained()

@@ -56,7 +56,7 @@ class Endpoint:
         """Serve one request."""
         head = client.head
         if routing.is_probe(head.method, head.path):
-            await respond(client, (200, [(b"content-length", b"0")], b""))
+            respond(client, (200, [(b"content-length", b"0")], b""))
             return
         try:
             with self._admitter.admit():
@@ -65,7 +65,7 @@ class Endpoint:
                     self._rate_limiter.check(actor.api_key_id)
                 route = head.route or self._find_route(head)
                 if isinstance(route.kind, Local):
-                    await respond(client, _local(route.kind, head.method))
+                    respond(client, _local(route.kind, head.method))
                     return
                 most = self._admitter.max_body_size
                 body = client.body_at_hand(most)
@@ -79,14 +79,14 @@ class Endpoint:
                     await self._pass_through.run(request, client)
         except Refusal as refusal:
             _log.debug("refused", status=refusal.status, reason=refusal.message, path=head.path)
-            await respond(client, refusal.response(routing.speaks(self._providers, head.path)))
+            respond(client, refusal.response(routing.speaks(self._providers, head.path)))
         except ClientGone:
             _log.debug("a client went away before its request was whole", path=head.path)
         except Exception:  # noqa: BLE001 - a mistake of ours must not show the client a stack trace
             _log.exception("a request failed in the gateway itself", path=head.path)
             # Refused when the answer had begun; the server then closes the connection.
             with contextlib.suppress(RuntimeError):
-                await respond(client, bug().response(routing.speaks(self._providers, head.path)))
+                respond(client, bug().response(routing.speaks(self._providers, head.path)))
 
     def _known(self, head: Head) -> Actor | None:
         """Who asks, where nobody has to be asked for that."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from functools import partial
 from types import TracebackType
+from typing import Any
 
 from aigateway.gateway.client import Client
 
@@ -28,12 +29,11 @@ class Interrupted(Exception):
 
 
 class Exchange:
-    """Lets others break off what the current task waits for."""
+    """Lets others break off what its task waits for."""
 
-    def __init__(self) -> None:
-        task = asyncio.current_task()
-        if task is None:
-            raise RuntimeError("an exchange is made inside a task")
+    __slots__ = ("_armed", "_client", "_reason", "_task", "deserted", "silent", "when_over", "when_stopping")
+
+    def __init__(self, task: asyncio.Task[Any]) -> None:
         self._task = task
         self._reason: Reason | None = None
         self._armed = False
@@ -44,6 +44,8 @@ class Exchange:
         """Is told when the exchange is over, however it ended."""
         self.deserted = False
         """Whether the client is gone, and the exchange goes on without it."""
+        self.silent = 0
+        """How often it was looked in vain whether the provider had said something."""
 
     def interrupt(self, reason: Reason) -> None:
         """Break off at once; the first reason counts."""
@@ -69,10 +71,29 @@ class Exchange:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if kind is asyncio.CancelledError and self._armed and (reason := self.caught()) is not None:
+            raise Interrupted(reason) from None
         self._armed = False
-        if kind is asyncio.CancelledError and self._reason is not None:
+
+    def caught(self) -> Reason | None:
+        """Why the task was just cancelled: it goes on, and nothing breaks it off again. None where it must obey."""
+        self._armed = False
+        if self._reason is not None:
             self._task.uncancel()
-            raise Interrupted(self._reason) from None
+        return self._reason
+
+    def ran_out(self) -> bool:
+        """The same where the provider was silent for too long; what is waited for next can be broken off again."""
+        if not self._armed or self._reason is not Reason.UPSTREAM_IDLE:
+            return False
+        self._reason = None
+        self._task.uncancel()
+        return True
+
+    def finish(self) -> None:
+        """Nothing is waited for any more: from here on the end of the client's connection means nothing."""
+        self._armed = False
+        self.unwatch_client()
 
     def watch_client(self, client: Client, when_gone: WhenGone | None = None) -> None:
         """Break off when the client goes away, or do what else is wanted; to be called once its request is read."""
@@ -92,31 +113,3 @@ class Exchange:
 
 WhenGone = Callable[[Exchange], None]
 """Decides what becomes of an exchange whose client is gone."""
-
-
-class IdleTimer:
-    """Breaks an exchange off when nothing came for a while. Touching it costs one attribute, not a timer."""
-
-    def __init__(self, exchange: Exchange, seconds: float | None) -> None:
-        self._exchange = exchange
-        self._seconds = seconds
-        self._loop = asyncio.get_running_loop()
-        self._last = self._loop.time()
-        self._handle = self._loop.call_later(seconds, self._check) if seconds is not None else None
-
-    def touch(self) -> None:
-        """Something came."""
-        self._last = self._loop.time()
-
-    def cancel(self) -> None:
-        """Stop."""
-        if self._handle is not None:
-            self._handle.cancel()
-
-    def _check(self) -> None:
-        assert self._seconds is not None  # noqa: S101 - without it the timer was never set
-        left = self._last + self._seconds - self._loop.time()
-        if left <= 0:
-            self._exchange.interrupt(Reason.UPSTREAM_IDLE)
-        else:
-            self._handle = self._loop.call_later(left, self._check)

@@ -23,11 +23,14 @@ class Flow(Protocol):
     def whole(self) -> bool:
         """Whether nothing more will come in."""
 
-    async def forward(self, take: Take) -> bool:
-        """Let `take` have each piece as it comes: True at the end of the answer, False where it wants no more.
+    def hand_over(self, take: Take) -> bool | None:
+        """Let `take` have what is here: True at the end of the answer, False where it wants no more, None for more.
 
         Raises what `UpstreamAnswer.read` raises, and what `take` does.
         """
+
+    async def forward(self, take: Take) -> bool:
+        """The same, for each piece as it comes."""
 
 
 class _Read:
@@ -38,6 +41,9 @@ class _Read:
 
     def __init__(self, answer: UpstreamAnswer) -> None:
         self._answer = answer
+
+    def hand_over(self, take: Take) -> None:
+        """Nothing is here."""
 
     async def forward(self, take: Take) -> bool:
         while piece := await self._answer.read():

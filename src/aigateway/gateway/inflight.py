@@ -2,30 +2,10 @@
 
 from __future__ import annotations
 
-from types import TracebackType
+import asyncio
+from typing import Any
 
 from aigateway.gateway.exchange import Exchange, Reason
-
-
-class _Place:
-    """Holds an exchange in flight."""
-
-    __slots__ = ("_among", "_exchange")
-
-    def __init__(self, among: set[Exchange]) -> None:
-        self._among = among
-        self._exchange = Exchange()
-
-    def __enter__(self) -> Exchange:
-        self._among.add(self._exchange)
-        return self._exchange
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._among.discard(self._exchange)
-        if self._exchange.when_over is not None:
-            self._exchange.when_over()
 
 
 class InFlight:
@@ -37,9 +17,18 @@ class InFlight:
     def __len__(self) -> int:
         return len(self._exchanges)
 
-    def exchange(self) -> _Place:
-        """The exchange of the current task, for as long as a `with` of it runs."""
-        return _Place(self._exchanges)
+    def begin(self, task: asyncio.Task[Any]) -> Exchange:
+        """An exchange of a task; whoever begins it ends it."""
+        exchange = Exchange(task)
+        self._exchanges.add(exchange)
+        return exchange
+
+    def end(self, exchange: Exchange) -> None:
+        """It is over."""
+        self._exchanges.discard(exchange)
+        exchange.finish()
+        if exchange.when_over is not None:
+            exchange.when_over()
 
     def stop(self) -> None:
         """Let nothing begin in what does not end by itself; all that is in flight may finish."""

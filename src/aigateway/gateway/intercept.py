@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import msgspec
@@ -13,7 +15,7 @@ from aigateway.audit.journal import JournalUnavailable
 from aigateway.audit.recorder import UNKNOWN_MODEL, Interception, Outcome, Records
 from aigateway.gateway.body import view
 from aigateway.gateway.breakers import Breakers
-from aigateway.gateway.client import Client
+from aigateway.gateway.client import Client, send
 from aigateway.gateway.credentials import credential_of
 from aigateway.gateway.edits import edit_for
 from aigateway.gateway.exchange import Exchange, Interrupted, Reason, WhenGone
@@ -106,24 +108,31 @@ class Interceptor:
         facts = _for_its_purpose(view(api, request.body, request.headers, self._max_body_size), request.route.kind)
         opened = self._open(request, facts)
         interception = opened.interception
+        exchange = self._in_flight.begin(client.task)
         try:
             injected = await self._inner.inject(request, api, facts) if self._inner is not None else None
-            with self._in_flight.exchange() as exchange:
-                # A client that is gone needs no more calls: those requests are never read on for the record alone.
-                exchange.watch_client(client, self._when_client_gone if injected is None else Exchange.give_up)
-                try:
-                    if injected is None or self._inner is None:
-                        await self._exchange(request, api, opened, exchange, client)
-                    else:
-                        turn = _Turn(request, api, facts, opened, injected, self._inner)
-                        await self._exchange_turn(turn, exchange, client)
-                finally:
-                    exchange.unwatch_client()
+            # A client that is gone needs no more calls: those requests are never read on for the record alone.
+            exchange.watch_client(client, self._when_client_gone if injected is None else Exchange.give_up)
+            with exchange.interruptible():
+                if injected is None or self._inner is None:
+                    edit = opened.edit
+                    served = await self._call(request, opened, exchange)
+                    await self._relay(api, opened, served, None if edit is None else edit.outgoing, exchange, client)
+                else:
+                    turn = _Turn(request, api, facts, opened, injected, self._inner)
+                    await self._tell(turn, exchange, client)
+        except Interrupted as interrupted:
+            if interrupted.reason is Reason.CLIENT_GONE:
+                interception.close(_LEFT_UNANSWERED, None)
+            else:
+                refusal = stopping()
+                await self._record_refusal(interception, refusal, deserted=exchange.deserted)
+                raise refusal from None
         except Refusal as refusal:
-            refusal.interception_id = interception.id
             await self._record_refusal(interception, refusal, deserted=exchange.deserted)
             raise
         finally:
+            self._in_flight.end(exchange)
             if not interception.closed:
                 interception.close(Outcome(None, "interrupted", "The gateway broke off."), None)
 
@@ -142,31 +151,10 @@ class Interceptor:
             dumps = self._dumps.intercepted(request.route.provider.name, model, interception.id)
         return _Opened(interception, model, credential, edit, dumps)
 
-    async def _exchange(
-        self, request: Request, api: ApiFormat, opened: _Opened, exchange: Exchange, client: Client
-    ) -> None:
-        interception, edit = opened.interception, opened.edit
-        try:
-            with exchange.interruptible():
-                served = await self._call(request, opened)
-        except Interrupted as interrupted:
-            if interrupted.reason is Reason.CLIENT_GONE:
-                interception.close(_LEFT_UNANSWERED, None)
-                return
-            raise stopping() from None
-        await self._relay(api, opened, served, None if edit is None else edit.outgoing, exchange, client)
-
-    async def _exchange_turn(self, turn: _Turn, exchange: Exchange, client: Client) -> None:
+    async def _tell(self, turn: _Turn, exchange: Exchange, client: Client) -> None:
         """An exchange with tools of the gateway's: of one answer or of several."""
-        opened, call = turn.opened, self._call_of(turn)
-        try:
-            with exchange.interruptible():
-                reached = await turn.inner.reach(turn.request, turn.facts, turn.injected, call)
-        except Interrupted as interrupted:
-            if interrupted.reason is Reason.CLIENT_GONE:
-                opened.interception.close(_LEFT_UNANSWERED, None)
-                return
-            raise stopping() from None
+        opened, call = turn.opened, self._call_of(turn, exchange)
+        reached = await turn.inner.reach(turn.request, turn.facts, turn.injected, call)
         if not reached.tellable:
             await self._relay(turn.api, opened, reached.served, reached.outgoing, exchange, client)
             return
@@ -178,23 +166,23 @@ class Interceptor:
             interception=opened.interception,
             served_by=_other_credential(opened, reached.served),
             call=call,
-            send=client.send,
+            send=partial(send, client),
             exchange=exchange,
-            idle_timeout=self._upstream.idle_timeout,
+            patience=self._upstream.idle,
         )
 
-    def _call_of(self, turn: _Turn) -> Call:
+    def _call_of(self, turn: _Turn, exchange: Exchange) -> Call:
         request = uncompressed(turn.request)
 
         async def call(body: bytes) -> Reached:
             asked = replace(request, body=body)
             edit = edit_for(asked, turn.facts)
-            served = await self._call(asked, replace(turn.opened, edit=edit))
+            served = await self._call(asked, replace(turn.opened, edit=edit), exchange)
             return Reached(readable(served), None if edit is None else edit.outgoing)
 
         return call
 
-    async def _relay(
+    def _relay(
         self,
         api: ApiFormat,
         opened: _Opened,
@@ -202,18 +190,22 @@ class Interceptor:
         outgoing: Outgoing | None,
         exchange: Exchange,
         client: Client,
-    ) -> None:
+    ) -> Awaitable[None]:
         headers = [(INTERCEPTION_HEADER, opened.interception.id.encode())]
         recording = _recording(opened, api, served, exchange)
-        relay = Relay(served.answer, client, api, recording, outgoing)
-        await relay.run(exchange, headers, self._upstream.idle_timeout)
+        return Relay(served.answer, client, api, recording, outgoing).run(exchange, headers, self._upstream.idle)
 
-    async def _call(self, request: Request, opened: _Opened) -> Served:
-        route = request.route
+    def _call(self, request: Request, opened: _Opened, exchange: Exchange) -> Awaitable[Served]:
+        if self._breakers.active:
+            return self._guarded_call(request, opened, exchange)
+        told = self._told(request)
+        return self._upstream.call(request, opened.credential, told, exchange, opened.dumps, opened.edit)
+
+    async def _guarded_call(self, request: Request, opened: _Opened, exchange: Exchange) -> Served:
+        route, told = request.route, self._told(request)
         endpoint = route.provider.routes.prefix + route.path
         with self._breakers.guard(route.provider.name, endpoint, opened.model) as verdict:
-            told = self._told(request)
-            served = await self._upstream.call(request, opened.credential, told, opened.dumps, opened.edit)
+            served = await self._upstream.call(request, opened.credential, told, exchange, opened.dumps, opened.edit)
             verdict.answered(served.answer.status, centralized=served.credential.kind == "centralized")
             return served
 
@@ -222,6 +214,7 @@ class Interceptor:
         return self._actor_headers.telling(request.route.provider.type, actor.user_id, actor.username, actor.email)
 
     async def _record_refusal(self, interception: Interception, refusal: Refusal, *, deserted: bool) -> None:
+        refusal.interception_id = interception.id
         if interception.closed:
             return
         outcome = Outcome(refusal.status, refusal.error_type, refusal.message)

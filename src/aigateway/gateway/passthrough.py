@@ -49,17 +49,16 @@ class PassThrough:
         dumps = None
         if self._dumps is not None:
             dumps = self._dumps.passed_through(provider.name, provider.base_path + request.route.path)
-        with self._in_flight.exchange() as exchange:
+        exchange = self._in_flight.begin(client.task)
+        try:
             exchange.watch_client(client)
-            try:
-                with exchange.interruptible():
-                    served = await self._upstream.call(request, credential, self._own_headers, dumps, edit)
-                relay = Relay(
-                    served.answer, client, provider.routes.speaks, Unrecorded(), None if edit is None else edit.outgoing
-                )
-                await relay.run(exchange, [], self._upstream.idle_timeout)
-            except Interrupted as interrupted:
-                if interrupted.reason is not Reason.CLIENT_GONE:
-                    raise stopping() from None
-            finally:
-                exchange.unwatch_client()
+            with exchange.interruptible():
+                served = await self._upstream.call(request, credential, self._own_headers, exchange, dumps, edit)
+                outgoing = None if edit is None else edit.outgoing
+                relay = Relay(served.answer, client, provider.routes.speaks, Unrecorded(), outgoing)
+                await relay.run(exchange, [], self._upstream.idle)
+        except Interrupted as interrupted:
+            if interrupted.reason is not Reason.CLIENT_GONE:
+                raise stopping() from None
+        finally:
+            self._in_flight.end(exchange)

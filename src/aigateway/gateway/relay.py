@@ -1,16 +1,17 @@
 """Step 9: piece for piece from the provider to the client, with a witness beside it (decision 8).
 
-Back-pressure goes both ways: `send` waits for a slow client, and while it waits nothing is read from the provider.
+Back-pressure goes both ways: a slow client is waited for, and while it is nothing is read from the provider.
 """
 
 from __future__ import annotations
 
-from asyncio import Future
+from asyncio import CancelledError, Future
 
 from aigateway.audit.journal import JournalUnavailable
 from aigateway.gateway.client import Client
-from aigateway.gateway.exchange import Exchange, IdleTimer, Interrupted, Reason
-from aigateway.gateway.flow import flow_of
+from aigateway.gateway.exchange import Exchange, Reason
+from aigateway.gateway.flow import Flow, flow_of
+from aigateway.gateway.patience import Patience
 from aigateway.gateway.refusal import Refusal, stopping
 from aigateway.gateway.transport import Truncated
 from aigateway.gateway.witness import Witness
@@ -41,76 +42,85 @@ class Relay:
     ) -> None:
         self._answer = answer
         self._client = client
-        self._send = client.send
         self._api = api
         self._witness = witness
         self._outgoing = outgoing
+        self._exchange: Exchange
         self._started = False
-        self._idle: IdleTimer | None = None
         self._due: Future[None] | None = None
         """What has to be on record before `_held` may go out."""
         self._held = b""
 
-    async def run(
-        self, exchange: Exchange, extra_headers: list[tuple[bytes, bytes]], idle_timeout: float | None
-    ) -> None:
+    async def run(self, exchange: Exchange, extra_headers: list[tuple[bytes, bytes]], patience: Patience) -> None:
         """Relay to the end, or to where it breaks; either way the record knows and the client is told.
+
+        The exchange is one that can be broken off, and cannot any more once this is over.
 
         Raises:
             Refusal: nothing was sent yet, and the request cannot be put on record.
 
         """
+        self._exchange = exchange
+        witness = self._witness
         try:
-            with exchange.interruptible():
-                await self._begin(extra_headers)
-                whole = await self._copy(exchange, idle_timeout)
-            exchange.unwatch_client()
-            if whole:
-                await self._send({"type": "http.response.body", "body": b"", "more_body": False})
-            else:
-                await self._break_off("the provider ended its stream before the answer was complete.")
-        except Interrupted as interrupted:
-            self._witness.cut(interrupted.reason.value, MESSAGES[interrupted.reason])
-            if interrupted.reason is not Reason.CLIENT_GONE:
-                if not self._started:
-                    raise stopping() from None
-                await self._break_off(MESSAGES[interrupted.reason])
-        except Truncated as error:
-            self._witness.cut("upstream_truncated", str(error))
-            await self._break_off(f"{error}.")
-        except JournalUnavailable as error:
-            if not self._started:
-                raise Refusal(503, f"the request cannot be put on record ({error}).") from error
-            await self._break_off("what the answer used cannot be put on record.")
+            await witness.begin()
+            flow = self._begin(extra_headers, patience)
+            handed = flow.hand_over(self._take)
+            while not handed:
+                if handed is not None:
+                    await self._catch_up()
+                handed = await flow.forward(self._take)
+            self._end(whole=await witness.end())
+        except (CancelledError, Truncated, JournalUnavailable) as error:
+            self._cut_short(error)
         finally:
-            exchange.unwatch_client()
-            if self._idle is not None:
-                self._idle.cancel()
+            exchange.finish()
+            patience.end(exchange)
             self._answer.close()
 
-    async def _begin(self, extra_headers: list[tuple[bytes, bytes]]) -> None:
-        await self._witness.begin()
-        headers = to_client(self._answer.headers) + extra_headers
+    def _begin(self, extra_headers: list[tuple[bytes, bytes]], patience: Patience) -> Flow:
+        answer, client = self._answer, self._client
+        headers = to_client(answer.headers) + extra_headers
         self._started = True
-        await self._send({"type": "http.response.start", "status": self._answer.status, "headers": headers})
-
-    async def _copy(self, exchange: Exchange, idle_timeout: float | None) -> bool:
-        flow = flow_of(self._answer)
+        client.begin(answer.status, headers)
+        flow = flow_of(answer)
         if not flow.whole:
-            self._idle = IdleTimer(exchange, idle_timeout)
+            patience.begin(self._exchange)
         if not flow.at_hand:
-            self._client.flush()
-        while not await flow.forward(self._take):
-            await self._catch_up()
-        whole = await self._witness.end()
-        if whole and self._outgoing is not None and (rest := self._outgoing.end()):
-            await self._send({"type": "http.response.body", "body": rest, "more_body": True})
-        return whole
+            client.flush()
+        return flow
+
+    def _end(self, *, whole: bool) -> None:
+        self._exchange.finish()
+        if not whole:
+            self._break_off("the provider ended its stream before the answer was complete.")
+        elif self._outgoing is None:
+            self._client.end()
+        else:
+            self._client.end(self._outgoing.end())
+
+    def _cut_short(self, error: BaseException) -> None:
+        if isinstance(error, Truncated):
+            self._witness.cut("upstream_truncated", str(error))
+            self._break_off(f"{error}.")
+        elif isinstance(error, JournalUnavailable):
+            if not self._started:
+                raise Refusal(503, f"the request cannot be put on record ({error}).") from error
+            self._break_off("what the answer used cannot be put on record.")
+        else:
+            reason = self._exchange.caught()
+            if reason is None:
+                raise error
+            self._witness.cut(reason.value, MESSAGES[reason])
+            if reason is Reason.CLIENT_GONE:
+                return
+            if not self._started:
+                raise stopping() from None
+            self._break_off(MESSAGES[reason])
 
     def _take(self, piece: bytes) -> bool:
         """Hand a piece on; False where something has to be waited for first."""
-        if self._idle is not None:
-            self._idle.touch()
+        self._exchange.silent = 0
         due = self._witness.piece(piece)
         if due is not None and not (due.done() and not due.cancelled() and due.exception() is None):
             self._due, self._held = due, piece
@@ -125,14 +135,15 @@ class Relay:
     async def _catch_up(self) -> None:
         """Wait for the record, and for the client."""
         due, self._due = self._due, None
+        taken = False
         if due is not None:
             await due
-            self._hand_on(self._held)
-        await self._client.drained()
-        if self._idle is not None:
-            self._idle.touch()
+            taken = self._hand_on(self._held)
+        if not taken:
+            await self._client.drained()
+        self._exchange.silent = 0
 
-    async def _break_off(self, message: str) -> None:
+    def _break_off(self, message: str) -> None:
         """Let the client know that this is no clean end: an error event where one can be read, else a cut connection.
 
         An answer that had come to its own end is ended cleanly, since the client has all of it.
@@ -141,10 +152,10 @@ class Relay:
         """
         if self._witness.complete and not header(self._answer, b"content-length"):
             rest = b"" if self._outgoing is None else self._outgoing.end()
-            await self._send({"type": "http.response.body", "body": rest, "more_body": False})
+            self._client.end(rest)
         elif self._started and self._takes_an_event():
             event = error_event(self._api, f"AI Gateway: {message}", type="api_error")
-            await self._send({"type": "http.response.body", "body": event, "more_body": False})
+            self._client.end(event)
 
     def _takes_an_event(self) -> bool:
         """Whether an event sent now is read as one: not in a compressed stream, nor in the middle of an event.

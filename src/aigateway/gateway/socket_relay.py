@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from aigateway.audit.journal import JournalUnavailable
 from aigateway.gateway.client_socket import ClientLeft, ClientSocket, sayable
-from aigateway.gateway.exchange import Exchange, IdleTimer, Interrupted, Reason
+from aigateway.gateway.exchange import Exchange, Interrupted, Reason
+from aigateway.gateway.patience import Patience
 from aigateway.gateway.refusal import Refusal
 from aigateway.gateway.socket_transport import Farewell, UpstreamSocket
 from aigateway.gateway.transport import Truncated
@@ -63,16 +64,16 @@ class SocketRelay:
         turns: Turns,
         admits: Admits,
         exchange: Exchange,
-        idle_timeout: float | None,
+        patience: Patience,
     ) -> None:
-        """Take how long the provider may be silent during a turn, in seconds."""
+        """Take the patience with a provider that is silent during a turn."""
         self._client = client
         self._provider = provider
         self._turns = turns
         self._admits = admits
         self._exchange = exchange
-        self._idle_timeout = idle_timeout
-        self._idle: IdleTimer | None = None
+        self._patience = patience
+        self._watching = False
         self._leaving = False
         exchange.when_stopping = self._leave
 
@@ -129,8 +130,7 @@ class SocketRelay:
             message = await self._provider.receive()
             if isinstance(message, Farewell):
                 return _dropped("The provider closed the socket before the answer was complete.", message)
-            if self._idle is not None:
-                self._idle.touch()
+            self._exchange.silent = 0
             await self._turns.answered(message.encode() if isinstance(message, str) else message)
             await self._client.send(message)
             if not self._turns.open:
@@ -139,14 +139,14 @@ class SocketRelay:
                     return _INTERRUPTED[Reason.STOPPING]
 
     def _watch(self) -> None:
-        if self._idle is None:
-            self._idle = IdleTimer(self._exchange, self._idle_timeout)
+        if not self._watching:
+            self._watching = True
+            self._patience.begin(self._exchange)
 
     def _rest(self) -> None:
         """Between turns both sides may be silent."""
-        if self._idle is not None:
-            self._idle.cancel()
-            self._idle = None
+        self._watching = False
+        self._patience.end(self._exchange)
 
     async def _end(self, ending: _Ending) -> None:
         """Put what is known on record, and tell both sides: a turn that is cut ends with an error, never cleanly."""

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from asyncio import CancelledError
+from collections.abc import Awaitable, Callable
+from functools import partial
+
 from aigateway.audit.dumps.dumps import Series
-from aigateway.gateway.deadline import Deadlines
 from aigateway.gateway.dump import DumpedTransport
+from aigateway.gateway.exchange import Exchange
 from aigateway.gateway.failover import Attempt, Served, stands_in, with_failover
 from aigateway.gateway.head import Sent
+from aigateway.gateway.patience import Patience
 from aigateway.gateway.refusal import ProviderFailed, Refusal
 from aigateway.gateway.request import Request
 from aigateway.gateway.transport import (
@@ -38,22 +43,25 @@ class Upstream:
     ) -> None:
         """Take the timeouts in seconds; None waits for ever."""
         self._transport = transport
-        self._first_byte = Deadlines(first_byte_timeout)
-        self.idle_timeout = idle_timeout
+        self._first_byte = Patience(first_byte_timeout)
+        self.idle = Patience(idle_timeout)
+        """With answers that have begun."""
         self._events = events
 
-    async def call(
+    def call(
         self,
         request: Request,
         credential: Credential,
         own_headers: OwnHeaders,
+        exchange: Exchange,
         dumps: Series | None = None,
         edit: Edit | None = None,
-    ) -> Served:
+    ) -> Awaitable[Served]:
         """Send the client's request as the provider gets it, and wait for the answer's headers.
 
         The body is the same; the place, the credential and the headers of `to_upstream` are not. What else differs is
         the declared edit's doing, and so is what differs in the answer. Another key of the pool may have to serve.
+        The exchange is one that can be broken off.
 
         Raises:
             Refusal: 502 when the provider cannot be reached, 504 when it is too slow to connect or to begin its answer,
@@ -61,71 +69,92 @@ class Upstream:
                 what the edit refuses.
 
         """
+        others = credential.signer is not None or stands_in(request.route.provider, credential)
+        if others or dumps is not None or edit is not None:
+            return self._call(request, credential, own_headers, exchange, dumps, edit)
+        # Nearly every request.
+        return self._send_safely(self._transport, _as_sent(request, credential, own_headers), credential, exchange)
+
+    async def _call(
+        self,
+        request: Request,
+        credential: Credential,
+        own_headers: OwnHeaders,
+        exchange: Exchange,
+        dumps: Series | None,
+        edit: Edit | None,
+    ) -> Served:
         provider = request.route.provider
-        if dumps is None and edit is None and credential.signer is None and not stands_in(provider, credential):
-            # Nearly every request.
-            sent = request.head.sent
-            if sent is None or sent.credential is not credential or sent.own != own_headers:
-                sent = _sent(request, credential, own_headers)
-            upstream = UpstreamRequest(request.method, sent.url, sent.headers, request.body)
-            return Served(await self._send_safely(self._transport, upstream), credential)
-        upstream = UpstreamRequest(
+        transport = self._transport if dumps is None else DumpedTransport(self._transport, dumps)
+        if edit is None:
+            attempt = self._attempt(transport, exchange, lambda shown: _as_sent(request, shown, own_headers))
+            return await with_failover(provider, credential, attempt, self._events)
+        plain = UpstreamRequest(
             method=request.method,
             url=provider.url(request.route.path, request.query),
             headers=to_upstream(request.raw_headers, (), own_headers),
             body=request.body,
         )
-        transport = self._transport if dumps is None else DumpedTransport(self._transport, dumps)
-        if edit is None:
-            return await with_failover(provider, credential, self._attempt(transport, upstream), self._events)
-        edited = _edited(edit, upstream)
-        served = await with_failover(provider, credential, self._attempt(transport, edited), self._events)
-        instead = edit.instead(served.answer.status, upstream)
+        attempt = self._attempt(transport, exchange, partial(_showing, _edited(edit, plain)))
+        served = await with_failover(provider, credential, attempt, self._events)
+        instead = edit.instead(served.answer.status, plain)
         if instead is not None:
             served.answer.close()
-            served = await with_failover(provider, served.credential, self._attempt(transport, instead), self._events)
-        return Served(await self._edited_answer(edit, served.answer), served.credential)
+            attempt = self._attempt(transport, exchange, partial(_showing, instead))
+            served = await with_failover(provider, served.credential, attempt, self._events)
+        return Served(await self._edited_answer(edit, served.answer, exchange), served.credential)
 
-    def _attempt(self, transport: Transport, upstream: UpstreamRequest) -> Attempt:
+    def _attempt(
+        self, transport: Transport, exchange: Exchange, asking: Callable[[Credential], UpstreamRequest]
+    ) -> Attempt:
         async def attempt(credential: Credential) -> UpstreamAnswer:
-            headers = [*upstream.headers, *credential.headers]
-            shown = UpstreamRequest(upstream.method, upstream.url, headers, upstream.body)
+            upstream = asking(credential)
             if credential.signer is not None:
-                shown = await credential.signer.sign(shown)
-            return await self._send_safely(transport, shown)
+                upstream = await credential.signer.sign(upstream)
+            return (await self._send_safely(transport, upstream, credential, exchange)).answer
 
         return attempt
 
-    async def _send_safely(self, transport: Transport, request: UpstreamRequest) -> UpstreamAnswer:
+    async def _send_safely(
+        self, transport: Transport, request: UpstreamRequest, credential: Credential, exchange: Exchange
+    ) -> Served:
         """Send; once more where it is certain that the provider has done nothing yet."""
-        again = True
+        patience, again = self._first_byte, True
         while True:
             try:
-                with self._first_byte.deadline():
-                    return await transport.send(request)
+                patience.begin(exchange)
+                return Served(await transport.send(request), credential)
             except ConnectTimeout as error:
                 raise ProviderFailed(504, f"{error} (--ai-gateway-connect-timeout).", error_type="timeout") from error
-            except TimeoutError as error:
-                raise self._too_slow() from error
+            except CancelledError as error:
+                if exchange.ran_out():
+                    raise self._too_slow() from error
+                raise
             except UpstreamError as error:
                 nothing_done = isinstance(error, Unreachable) or (isinstance(error, Disconnected) and error.stale)
                 if not (again and nothing_done):
                     raise _bad_gateway(error) from error
+            finally:
+                patience.end(exchange)
             again = False
 
-    async def _edited_answer(self, edit: Edit, answer: UpstreamAnswer) -> UpstreamAnswer:
+    async def _edited_answer(self, edit: Edit, answer: UpstreamAnswer, exchange: Exchange) -> UpstreamAnswer:
         try:
-            with self._first_byte.deadline():
-                return await edit.to_client(answer)
+            self._first_byte.begin(exchange)
+            return await edit.to_client(answer)
         except UpstreamError as error:
             answer.close()
             raise _bad_gateway(error) from error
-        except TimeoutError as error:
+        except CancelledError as error:
             answer.close()
-            raise self._too_slow() from error
+            if exchange.ran_out():
+                raise self._too_slow() from error
+            raise
         except BaseException:
             answer.close()
             raise
+        finally:
+            self._first_byte.end(exchange)
 
     def _too_slow(self) -> Refusal:
         return ProviderFailed(
@@ -136,12 +165,19 @@ class Upstream:
         )
 
 
-def _sent(request: Request, credential: Credential, own_headers: OwnHeaders) -> Sent:
-    """What goes up with the head of a request, from now on."""
-    url = request.route.provider.url(request.route.path, request.query)
-    headers = LastingHeaders(to_upstream(request.raw_headers, credential.headers, own_headers))
-    sent = request.head.sent = Sent(url, headers, credential, own_headers)
-    return sent
+def _as_sent(request: Request, credential: Credential, own_headers: OwnHeaders) -> UpstreamRequest:
+    """A request that nothing edits, with a credential, as it goes up but for a signature."""
+    head = request.head
+    sent = head.sent
+    if sent is None or sent.credential is not credential or sent.own != own_headers:
+        url = request.route.provider.url(request.route.path, request.query)
+        headers = LastingHeaders(to_upstream(head.headers, credential.headers, own_headers))
+        sent = head.sent = Sent(url, headers, credential, own_headers)
+    return UpstreamRequest(head.method, sent.url, sent.headers, request.body)
+
+
+def _showing(request: UpstreamRequest, credential: Credential) -> UpstreamRequest:
+    return UpstreamRequest(request.method, request.url, [*request.headers, *credential.headers], request.body)
 
 
 def _edited(edit: Edit, request: UpstreamRequest) -> UpstreamRequest:

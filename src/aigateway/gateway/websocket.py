@@ -6,8 +6,10 @@ The provider is connected to before the client is accepted, so that a client who
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -21,6 +23,7 @@ from aigateway.gateway.credentials import credential_of
 from aigateway.gateway.exchange import Exchange, Interrupted
 from aigateway.gateway.head import Head
 from aigateway.gateway.inflight import InFlight
+from aigateway.gateway.patience import Patience
 from aigateway.gateway.rate import RateLimiter
 from aigateway.gateway.refusal import Refusal, bug, no_background, stopping
 from aigateway.gateway.request import Receive, Request, Send
@@ -66,7 +69,7 @@ class Sockets:
         self._in_flight = in_flight
         self._actor_headers = actor_headers
         self._allow_byok = allow_byok
-        self._idle_timeout = idle_timeout
+        self._patience = Patience(idle_timeout)
         self._rate_limiter = rate_limiter
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
@@ -74,7 +77,7 @@ class Sockets:
         client = ClientSocket(receive, send)
         api = routing.speaks(self._providers, scope["path"])
         try:
-            with self._admitter.admit(), self._in_flight.exchange() as exchange:
+            with self._admitter.admit(), self._exchange() as exchange:
                 await self._serve(scope, client, exchange)
         except Refusal as refusal:
             _log.debug("a socket was refused", status=refusal.status, reason=refusal.message, path=scope["path"])
@@ -90,6 +93,16 @@ class Sockets:
                 else:
                     await client.refuse(bug().response(api))
 
+    @contextmanager
+    def _exchange(self) -> Iterator[Exchange]:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - a socket is served by one
+        exchange = self._in_flight.begin(task)
+        try:
+            yield exchange
+        finally:
+            self._in_flight.end(exchange)
+
     async def _serve(self, scope: dict[str, Any], client: ClientSocket, exchange: Exchange) -> None:
         request = await self._request(scope)
         try:
@@ -99,7 +112,7 @@ class Sockets:
             raise stopping() from None
         turns = Turns(self._recorder, request, credential)
         try:
-            relay = SocketRelay(client, provider, turns, partial(self._admit, request), exchange, self._idle_timeout)
+            relay = SocketRelay(client, provider, turns, partial(self._admit, request), exchange, self._patience)
             if self._admitter.closing:
                 raise stopping()
             await client.accept(without_handshake(to_client(provider.headers)), provider.subprotocol)

@@ -63,24 +63,28 @@ class Answer:
         """See `Flow`."""
         return self._ended
 
+    def hand_over(self, take: Callable[[bytes], bool]) -> bool | None:
+        """See `Flow`."""
+        while self._unread:
+            if not take(self._taken()):
+                return False
+        if self._ended:
+            return True
+        if self._failure is not None:
+            raise self._failure
+        return None
+
     async def forward(self, take: Callable[[bytes], bool]) -> bool:
         """See `Flow`."""
-        while True:
-            if self._unread:
-                if not take(self._taken()):
+        while (handed := self.hand_over(take)) is None:
+            self._take = take
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                if not await self._waiter:
                     return False
-            elif self._ended:
-                return True
-            elif self._failure is not None:
-                raise self._failure
-            else:
-                self._take = take
-                self._waiter = asyncio.get_running_loop().create_future()
-                try:
-                    if not await self._waiter:
-                        return False
-                finally:
-                    self._take = None
+            finally:
+                self._take = None
+        return handed
 
     def close(self) -> None:
         """Close the connection unless the answer has come to its end."""

@@ -14,6 +14,7 @@ from aigateway.gateway.inner.memory import Memory
 from aigateway.gateway.inner.offering import REFUSES, Injected, Offering
 from aigateway.gateway.inner.reached import Call, Reached
 from aigateway.gateway.inner.telling import Conversation, Telling
+from aigateway.gateway.patience import Patience
 from aigateway.gateway.request import Request, Send
 from aigateway.tools.offer import Toolbox
 from aigateway.wire.facts import ApiFormat, RequestFacts
@@ -63,7 +64,7 @@ class InnerLoop:
         call: Call,
         send: Send,
         exchange: Exchange,
-        idle_timeout: float | None,
+        patience: Patience,
     ) -> None:
         """Tell the client the turn that an answer begins.
 
@@ -89,6 +90,6 @@ class InnerLoop:
             call=call,
             send=send,
             exchange=exchange,
-            idle_timeout=idle_timeout,
+            patience=patience,
         )
         await Telling(conversation, reached, injected.body).run()

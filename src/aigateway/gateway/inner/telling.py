@@ -10,12 +10,13 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 
 from aigateway.audit.journal import JournalUnavailable
-from aigateway.gateway.exchange import Exchange, IdleTimer, Interrupted, Reason
+from aigateway.gateway.exchange import Exchange, Interrupted, Reason
 from aigateway.gateway.inner.calling import Caller
 from aigateway.gateway.inner.ledger import TRUNCATED, Ledger
 from aigateway.gateway.inner.limits import Limits
 from aigateway.gateway.inner.memory import Memory
 from aigateway.gateway.inner.reached import Call, Reached
+from aigateway.gateway.patience import Patience
 from aigateway.gateway.refusal import INTERCEPTION_HEADER, Refusal, stopping
 from aigateway.gateway.relay import MESSAGES
 from aigateway.gateway.request import Send
@@ -51,7 +52,7 @@ class Conversation:
     call: Call
     send: Send
     exchange: Exchange
-    idle_timeout: float | None
+    patience: Patience
 
 
 class _Failed(Exception):
@@ -142,24 +143,25 @@ class Telling:
 
     async def _one_answer(self) -> None:
         talk, reached = self._conversation, self._reached
-        idle = IdleTimer(talk.exchange, talk.idle_timeout)
+        exchange = talk.exchange
         talk.ledger.answer(_observer(talk.api, reached.answer), status=reached.answer.status, streams=reached.streams)
         try:
+            talk.patience.begin(exchange)
             while piece := await reached.answer.read():
-                idle.touch()
+                exchange.silent = 0
                 talk.ledger.piece(piece)
                 shown = talk.turn.feed(piece if reached.outgoing is None else reached.outgoing.feed(piece))
                 if talk.ledger.over and not talk.turn.finished:
                     await talk.ledger.end()  # an error ended it, and the client is about to see that
                 await self._show(shown)
-                idle.touch()
+                exchange.silent = 0
                 if talk.turn.finished:
                     await self._rest()
                     break
             if reached.outgoing is not None:
                 await self._show(talk.turn.feed(reached.outgoing.end()))
         finally:
-            idle.cancel()
+            talk.patience.end(exchange)
 
     async def _rest(self) -> None:
         """What comes behind the end: comments at most."""

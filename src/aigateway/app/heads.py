@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import NamedTuple
 
 from aigateway.gateway.head import Head
 
@@ -19,15 +18,12 @@ _NAMES = (b"-length: ", b"-Length: ")
 _BEFORE_DIGITS = b"\r\ncontent-length: "
 
 
-class Seen(NamedTuple):
-    """What a connection's next request begins with, as far as one can tell without parsing it."""
+Seen = tuple[bytes, int, bytes, int]
+"""What a connection's next request begins with, as far as one can tell without parsing it.
 
-    text: bytes
-    """The head without the digits of its length, nor what ends it."""
-    place: int
-    """Where in it the digits were."""
-    digits: bytes
-    body_begins: int
+The text of the head without the digits of its length nor what ends it, where in it the digits were, the digits, and
+where in what came the body begins.
+"""
 
 
 def seen(data: bytes) -> Seen | None:
@@ -41,7 +37,7 @@ def seen(data: bytes) -> Seen | None:
             stop = data.find(b"\r", place)
             digits = data[place:stop]
             if digits.isdigit() and len(digits) <= _MOST_DIGITS:
-                return Seen(data[:place] + data[stop:ends], place, digits, ends + 4)
+                return data[:place] + data[stop:ends], place, digits, ends + 4
             return None
     return None
 
@@ -56,13 +52,14 @@ class Heads:
 
     def keep(self, seen: Seen, head: Head) -> None:
         """Keep a head as it was parsed, where nobody could parse its text in another way. Its length is left out."""
-        text, headers = seen.text, head.headers
+        text, place, digits, _ = seen
+        headers = head.headers
         lines = len(headers)
         if (
             len(text) > _LARGEST
-            or not text[: seen.place].lower().endswith(_BEFORE_DIGITS)
+            or not text[:place].lower().endswith(_BEFORE_DIGITS)
             or not text.count(b"\r\n") == text.count(b"\n") == text.count(b"\r") == lines
-            or [value for name, value in headers if name == b"content-length"] != [seen.digits]
+            or [value for name, value in headers if name == b"content-length"] != [digits]
             or any(name in _ON_THEIR_OWN for name, _ in headers)
         ):
             return

@@ -29,7 +29,7 @@ def _phrase(status: int) -> bytes:
         return b""
 
 
-_STATUS_LINES = {status: b"HTTP/1.1 %d %b\r\n" % (status, _phrase(status)) for status in range(200, 600)}
+_STATUS_LINES = {status: b"HTTP/1.1 %d %b" % (status, _phrase(status)) for status in range(200, 600)}
 
 Serves = Callable[[Client], Any]
 """Serves one request: the data plane."""
@@ -150,18 +150,18 @@ class Cycle:
         if self._started:
             raise RuntimeError("an answer has begun, and cannot begin anew")
         self._started = True
-        lines = [b"%b: %b\r\n" % header for header in headers]
+        lines = [_STATUS_LINES[status], *[b": ".join(header) for header in headers]]
         if self.head.method == "HEAD" or status in _WITHOUT_BODY:
             self._left = 0
         else:
             self._left = _length(headers)
-            self._chunked = self._chunks and self._left is None
-        if self._chunked:
-            lines.append(b"transfer-encoding: chunked\r\n")
+            if self._left is None and self._chunks:
+                self._chunked = True
+                lines.append(b"transfer-encoding: chunked")
         if not self.keep_alive:
-            lines.append(b"connection: close\r\n")
-        head = b"%b%b\r\n" % (_STATUS_LINES[status], b"".join(lines))
-        ends = len(lines) + 2
+            lines.append(b"connection: close")
+        head = b"%b\r\n\r\n" % b"\r\n".join(lines)
+        ends = len(lines) + 1
         if head.count(b"\n") != ends or head.count(b"\r") != ends:
             raise RuntimeError("a header of an answer holds a line break")
         self._answer_head = head
@@ -171,14 +171,12 @@ class Cycle:
         if self.disconnected:
             return True
         size = len(piece)
-        if self._chunked and self._answer_head is None and 0 < size <= _LARGE:
+        if self._chunked and 0 < size <= _LARGE:
             # Nearly every piece of a stream.
-            self._connection.transport.write(b"%x\r\n%b\r\n" % (size, piece))
+            head, self._answer_head = self._answer_head, None
+            self._connection.transport.write(b"%b%x\r\n%b\r\n" % (head or b"", size, piece))
         elif piece and self._owes(size):
-            if self._chunked:
-                self._put((b"%x\r\n" % size, piece, b"\r\n"))
-            else:
-                self._put((piece,))
+            self._put((b"%x\r\n" % size, piece, b"\r\n") if self._chunked else (piece,))
         return not self._connection.flow.write_paused
 
     def flush(self) -> None:
@@ -191,10 +189,11 @@ class Cycle:
         if self.disconnected:
             return
         if piece and self._owes(len(piece)):
-            framed: tuple[bytes, ...] = (b"%x\r\n" % len(piece), piece, b"\r\n0\r\n\r\n") if self._chunked else (piece,)
-            self._put(framed)
-        else:
-            self._put((b"0\r\n\r\n",) if self._chunked else ())
+            self._put((b"%x\r\n" % len(piece), piece, b"\r\n0\r\n\r\n") if self._chunked else (piece,))
+        elif self._chunked:
+            self._put((b"0\r\n\r\n",))
+        elif self._answer_head is not None:
+            self._put(())
         if self._left:
             raise RuntimeError("an answer is shorter than its head says")
         self.response_complete = True
@@ -221,15 +220,16 @@ class Cycle:
 
     def _put(self, parts: tuple[bytes, ...]) -> None:
         """Write, the head first where it waits; large pieces are not copied."""
+        transport = self._connection.transport
         if self._answer_head is not None:
             parts = (self._answer_head, *parts)
             self._answer_head = None
         if len(parts) == 1:
-            self._connection.transport.write(parts[0])
+            transport.write(parts[0])
         elif sum(map(len, parts)) > _LARGE:
-            self._connection.transport.writelines(parts)
-        elif parts:
-            self._connection.transport.write(b"".join(parts))
+            transport.writelines(parts)
+        else:
+            transport.write(b"".join(parts))
 
     def _wake(self) -> None:
         waiter, self._waiter = self._waiter, None

@@ -68,15 +68,16 @@ class HttpProtocol(HttpToolsProtocol):
         if self._left:
             self._more_of_a_body(data)
         elif self._between and self._heads is not None and (begins := seen(data)) is not None:
-            head = self._heads.get(begins.text)
+            text, _, digits, body_begins = begins
+            head = self._heads.get(text)
             if head is None:
                 self._seen = begins
                 self._parse(data)
                 self._seen = None
             else:
-                self._left = int(begins.digits)
+                self._left = int(digits)
                 self._begin(head, chunks=True, keep_alive=True, expects_100=False)
-                self._more_of_a_body(data[begins.body_begins :])
+                self._more_of_a_body(data[body_begins:])
         else:
             self._parse(data)
 
@@ -228,7 +229,8 @@ class HttpProtocol(HttpToolsProtocol):
         self.server_state.total_requests += 1
         if self.transport.is_closing():
             return
-        self.flow.resume_reading()
+        if self.flow.read_paused:
+            self.flow.resume_reading()
         if self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
             return

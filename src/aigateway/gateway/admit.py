@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import TracebackType
 
 from aigateway.gateway.refusal import Refusal, stopping
 
@@ -23,8 +22,8 @@ class Admitter:
         """Let nothing new in from here on."""
         self.closing = True
 
-    def admit(self) -> Admitter:
-        """A place for one request, for as long as a `with` of it runs.
+    def enter(self) -> None:
+        """Take a place for one request, which leaves it when it is over.
 
         Raises:
             Refusal: 503 when all places are taken or the gateway is stopping.
@@ -38,14 +37,10 @@ class Admitter:
                 "at capacity (--ai-gateway-max-concurrency). Try again in a moment.",
                 headers=((b"retry-after", b"1"),),
             )
-        return self
-
-    def __enter__(self) -> None:
         self.in_flight += 1
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def leave(self) -> None:
+        """Give the place back."""
         self.in_flight -= 1
 
     def check_announced_size(self, headers: Mapping[str, str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from aigateway.gateway.failover import stands_in
 from aigateway.gateway.refusal import Refusal
 from aigateway.gateway.request import Request
 from aigateway.providers.credential import Credential
@@ -16,14 +17,14 @@ def credential_of(request: Request) -> Credential:
 
     """
     head = request.head
-    if head.own is not None:
-        return head.own
+    if head.credential is not None:
+        return head.credential
     try:
         credential = choose(request.route.provider, head.mapped, byok=request.byok)
     except CredentialMissing as error:
         raise Refusal(401, str(error)) from None
     except CredentialUnwelcome as error:
         raise Refusal(403, str(error)) from None
-    if credential.kind == "byok":
-        head.own = credential
+    if credential.signer is None and not stands_in(request.route.provider, credential):
+        head.credential = credential
     return credential

@@ -55,28 +55,26 @@ class Endpoint:
     async def serve(self, client: Client) -> None:
         """Serve one request."""
         head = client.head
-        if routing.is_probe(head.method, head.path):
+        if head.method == "HEAD" and routing.is_probe(head.path):
             respond(client, (200, [(b"content-length", b"0")], b""))
             return
         try:
-            with self._admitter.admit():
+            self._admitter.enter()
+            try:
                 actor = self._known(head) or await self._authenticated(head)
-                if self._rate_limiter is not None:
-                    self._rate_limiter.check(actor.api_key_id)
-                route = head.route or self._find_route(head)
-                if isinstance(route.kind, Local):
-                    respond(client, _local(route.kind, head.method))
-                    return
-                most = self._admitter.max_body_size
-                body = client.body_at_hand(most)
+                route = self._route(head, actor)
+                body = client.body_at_hand(self._admitter.max_body_size)
                 if body is None:
-                    self._admitter.check_announced_size(head.mapped)
-                    body = await read(client, most)
-                request = Request(head, body, route, actor, head.shown.byok)
-                if isinstance(route.kind, Intercepted):
-                    await self._interceptor.run(request, route.kind.api, client)
+                    body = await self._body(head, client)
+                request, kind = Request(head, body, route, actor, head.shown.byok), route.kind
+                if isinstance(kind, Intercepted):
+                    await self._interceptor.run(request, kind.api, client)
+                elif isinstance(kind, Local):
+                    respond(client, _local(kind, head.method))
                 else:
                     await self._pass_through.run(request, client)
+            finally:
+                self._admitter.leave()
         except Refusal as refusal:
             _log.debug("refused", status=refusal.status, reason=refusal.message, path=head.path)
             respond(client, refusal.response(routing.speaks(self._providers, head.path)))
@@ -98,6 +96,15 @@ class Endpoint:
     async def _authenticated(self, head: Head) -> Actor:
         allow_byok = self._allow_byok or routing.takes_logins_alone(self._providers, head.path)
         return await authenticate(self._authenticator, head.shown, allow_byok=allow_byok)
+
+    async def _body(self, head: Head, client: Client) -> bytes:
+        self._admitter.check_announced_size(head.mapped)
+        return await read(client, self._admitter.max_body_size)
+
+    def _route(self, head: Head, actor: Actor) -> Route:
+        if self._rate_limiter is not None:
+            self._rate_limiter.check(actor.api_key_id)
+        return head.route or self._find_route(head)
 
     def _find_route(self, head: Head) -> Route:
         way = (head.method, head.raw_path)

@@ -31,13 +31,14 @@ class Interrupted(Exception):
 class Exchange:
     """Lets others break off what its task waits for."""
 
-    __slots__ = ("_armed", "_client", "_reason", "_task", "deserted", "silent", "when_over", "when_stopping")
+    __slots__ = ("_armed", "_reason", "_task", "client", "deserted", "silent", "when_over", "when_stopping")
 
     def __init__(self, task: asyncio.Task[Any]) -> None:
         self._task = task
         self._reason: Reason | None = None
         self._armed = False
-        self._client: Client | None = None
+        self.client: Client | None = None
+        """Who is watched."""
         self.when_stopping: Callable[[], None] | None = None
         """Is told when the gateway is told to stop; needed only by what does not end by itself."""
         self.when_over: Callable[[], None] | None = None
@@ -90,25 +91,21 @@ class Exchange:
         self._task.uncancel()
         return True
 
-    def finish(self) -> None:
-        """Nothing is waited for any more: from here on the end of the client's connection means nothing."""
-        self._armed = False
-        self.unwatch_client()
-
     def watch_client(self, client: Client, when_gone: WhenGone | None = None) -> None:
         """Break off when the client goes away, or do what else is wanted; to be called once its request is read."""
-        self._client = client
+        self.client = client
         client.when_gone(self.give_up if when_gone is None else partial(when_gone, self))
 
     def give_up(self) -> None:
         """Break off because the client is gone."""
         self.interrupt(Reason.CLIENT_GONE)
 
-    def unwatch_client(self) -> None:
-        """Stop watching: from here on the end of the connection means nothing."""
-        if self._client is not None:
-            self._client.when_gone(None)
-            self._client = None
+    def finish(self) -> None:
+        """Nothing is waited for any more: from here on the end of the client's connection means nothing."""
+        self._armed = False
+        if self.client is not None:
+            self.client.when_gone(None)
+            self.client = None
 
 
 WhenGone = Callable[[Exchange], None]

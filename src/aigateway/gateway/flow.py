@@ -16,10 +16,6 @@ class Flow(Protocol):
     """An answer on its way."""
 
     @property
-    def at_hand(self) -> bool:
-        """Whether some of it is here, or its end."""
-
-    @property
     def whole(self) -> bool:
         """Whether nothing more will come in."""
 
@@ -36,7 +32,6 @@ class Flow(Protocol):
 class _Read:
     """An answer that has to be read, since something is done to it on its way."""
 
-    at_hand = False
     whole = False
 
     def __init__(self, answer: UpstreamAnswer) -> None:

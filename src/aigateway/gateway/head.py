@@ -29,7 +29,18 @@ class Sent(msgspec.Struct, frozen=True):
 class Head:
     """One head, of one request or of many."""
 
-    __slots__ = ("_mapped", "_shown", "headers", "method", "own", "path", "query", "raw_path", "route", "sent")
+    __slots__ = (
+        "credential",
+        "headers",
+        "mapped",
+        "method",
+        "path",
+        "query",
+        "raw_path",
+        "route",
+        "sent",
+        "shown",
+    )
 
     def __init__(
         self, method: str, raw_path: bytes, path: str, query: bytes, headers: Sequence[tuple[bytes, bytes]]
@@ -40,28 +51,16 @@ class Head:
         self.path = path
         self.query = query
         self.headers = headers
-        self._mapped: Mapping[str, str] | None = None
-        self._shown: Shown | None = None
+        self.mapped: Mapping[str, str] = header_map(headers)
+        """The headers by name, for reading."""
+        self.shown: Shown = shown(self.mapped)
+        """The gateway tokens among the headers."""
         self.route: Route | None = None
         """Where requests with this head go, once that is found and nothing in the head speaks against it."""
-        self.own: Credential | None = None
-        """The person's own credential in it, where it is the one to show, once it is found."""
+        self.credential: Credential | None = None
+        """What requests with it show the provider, where no other can have to stand in for that, once it is found."""
         self.sent: Sent | None = None
         """What went up with it the last time."""
-
-    @property
-    def mapped(self) -> Mapping[str, str]:
-        """The headers by name, for reading."""
-        if self._mapped is None:
-            self._mapped = header_map(self.headers)
-        return self._mapped
-
-    @property
-    def shown(self) -> Shown:
-        """The gateway tokens among the headers."""
-        if self._shown is None:
-            self._shown = shown(self.mapped)
-        return self._shown
 
 
 def header_map(raw: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:

@@ -26,7 +26,8 @@ class InFlight:
     def end(self, exchange: Exchange) -> None:
         """It is over."""
         self._exchanges.discard(exchange)
-        exchange.finish()
+        if exchange.client is not None:
+            exchange.finish()
         if exchange.when_over is not None:
             exchange.when_over()
 

@@ -10,7 +10,7 @@ from asyncio import CancelledError, Future
 from aigateway.audit.journal import JournalUnavailable
 from aigateway.gateway.client import Client
 from aigateway.gateway.exchange import Exchange, Reason
-from aigateway.gateway.flow import Flow, flow_of
+from aigateway.gateway.flow import flow_of
 from aigateway.gateway.patience import Patience
 from aigateway.gateway.refusal import Refusal, stopping
 from aigateway.gateway.transport import Truncated
@@ -62,10 +62,17 @@ class Relay:
         """
         self._exchange = exchange
         witness = self._witness
+        waits = False
         try:
             await witness.begin()
-            flow = self._begin(extra_headers, patience)
+            self._begin(extra_headers)
+            flow = flow_of(self._answer)
             handed = flow.hand_over(self._take)
+            if handed is None:
+                self._client.flush()
+            if not handed and not flow.whole:
+                waits = True
+                patience.begin(exchange)
             while not handed:
                 if handed is not None:
                     await self._catch_up()
@@ -74,21 +81,15 @@ class Relay:
         except (CancelledError, Truncated, JournalUnavailable) as error:
             self._cut_short(error)
         finally:
-            exchange.finish()
-            patience.end(exchange)
+            if waits:
+                patience.end(exchange)
             self._answer.close()
 
-    def _begin(self, extra_headers: list[tuple[bytes, bytes]], patience: Patience) -> Flow:
-        answer, client = self._answer, self._client
-        headers = to_client(answer.headers) + extra_headers
+    def _begin(self, extra_headers: list[tuple[bytes, bytes]]) -> None:
+        headers = to_client(self._answer.headers)
+        headers += extra_headers
         self._started = True
-        client.begin(answer.status, headers)
-        flow = flow_of(answer)
-        if not flow.whole:
-            patience.begin(self._exchange)
-        if not flow.at_hand:
-            client.flush()
-        return flow
+        self._client.begin(self._answer.status, headers)
 
     def _end(self, *, whole: bool) -> None:
         self._exchange.finish()
@@ -100,6 +101,12 @@ class Relay:
             self._client.end(self._outgoing.end())
 
     def _cut_short(self, error: BaseException) -> None:
+        reason = None
+        if isinstance(error, CancelledError):
+            reason = self._exchange.caught()
+            if reason is None:
+                raise error
+        self._exchange.finish()
         if isinstance(error, Truncated):
             self._witness.cut("upstream_truncated", str(error))
             self._break_off(f"{error}.")
@@ -107,10 +114,7 @@ class Relay:
             if not self._started:
                 raise Refusal(503, f"the request cannot be put on record ({error}).") from error
             self._break_off("what the answer used cannot be put on record.")
-        else:
-            reason = self._exchange.caught()
-            if reason is None:
-                raise error
+        elif reason is not None:
             self._witness.cut(reason.value, MESSAGES[reason])
             if reason is Reason.CLIENT_GONE:
                 return

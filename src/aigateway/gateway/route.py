@@ -56,10 +56,8 @@ def takes_logins_alone(providers: Mapping[str, Provider], path: str) -> bool:
     return provider is not None and provider.takes_logins_alone
 
 
-def is_probe(method: str, path: str) -> bool:
-    """Whether this is how clients ask if anybody is there, before they sign in (decision 34)."""
-    if method != "HEAD":
-        return False
+def is_probe(path: str) -> bool:
+    """Whether a HEAD of this is how clients ask if anybody is there, before they sign in (decision 34)."""
     _, _, rest = _behind_prefix(path).partition("/")
     return rest in ("", "api/hello", "v1", "v1/")
 

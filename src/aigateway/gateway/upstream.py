@@ -9,7 +9,7 @@ from functools import partial
 from aigateway.audit.dumps.dumps import Series
 from aigateway.gateway.dump import DumpedTransport
 from aigateway.gateway.exchange import Exchange
-from aigateway.gateway.failover import Attempt, Served, stands_in, with_failover
+from aigateway.gateway.failover import Attempt, Served, with_failover
 from aigateway.gateway.head import Sent
 from aigateway.gateway.patience import Patience
 from aigateway.gateway.refusal import ProviderFailed, Refusal
@@ -69,8 +69,7 @@ class Upstream:
                 what the edit refuses.
 
         """
-        others = credential.signer is not None or stands_in(request.route.provider, credential)
-        if others or dumps is not None or edit is not None:
+        if dumps is not None or edit is not None or credential is not request.head.credential:
             return self._call(request, credential, own_headers, exchange, dumps, edit)
         # Nearly every request.
         return self._send_safely(self._transport, _as_sent(request, credential, own_headers), credential, exchange)

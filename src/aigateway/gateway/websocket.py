@@ -77,7 +77,7 @@ class Sockets:
         client = ClientSocket(receive, send)
         api = routing.speaks(self._providers, scope["path"])
         try:
-            with self._admitter.admit(), self._exchange() as exchange:
+            with self._exchange() as exchange:
                 await self._serve(scope, client, exchange)
         except Refusal as refusal:
             _log.debug("a socket was refused", status=refusal.status, reason=refusal.message, path=scope["path"])
@@ -97,11 +97,13 @@ class Sockets:
     def _exchange(self) -> Iterator[Exchange]:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - a socket is served by one
+        self._admitter.enter()
         exchange = self._in_flight.begin(task)
         try:
             yield exchange
         finally:
             self._in_flight.end(exchange)
+            self._admitter.leave()
 
     async def _serve(self, scope: dict[str, Any], client: ClientSocket, exchange: Exchange) -> None:
         request = await self._request(scope)

@@ -54,11 +54,6 @@ class Answer:
         return self._taken()
 
     @property
-    def at_hand(self) -> bool:
-        """See `Flow`."""
-        return bool(self._unread) or self._ended
-
-    @property
     def whole(self) -> bool:
         """See `Flow`."""
         return self._ended
@@ -129,9 +124,9 @@ class Answer:
 
     def _taken(self) -> bytes:
         pieces, self._unread = self._unread, []
-        self._unread_bytes = 0
-        if self._source is not None:
+        if self._unread_bytes > _MOST_UNREAD and self._source is not None:
             self._source.resume()
+        self._unread_bytes = 0
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def _wake(self, *, more: bool = True) -> None:

@@ -190,7 +190,7 @@ class Connection(asyncio.Protocol):
         if self._whole:
             return
         status = self._parser.get_status_code()
-        if is_interim(status):
+        if not 200 <= status < 600 and is_interim(status):
             return
         headers = self._headers
         self._until_close = ends_with_connection(status, headers)
@@ -227,7 +227,8 @@ class Connection(asyncio.Protocol):
             if not self._body_wanted:
                 # It still waits for the body that the head announced.
                 self._parser = HttpResponseParser(self)
-            self.resume()
+            if self._read_paused:
+                self.resume()
             self.used = True
             self.idle_since = self._loop.time()
             self._on_idle(self)

@@ -87,7 +87,7 @@ class Telling:
         try:
             with exchange.interruptible():
                 rest = await self._tell()
-            exchange.unwatch_client()
+            exchange.finish()
             await self._end(rest)
         except Interrupted as interrupted:
             ledger.cut(interrupted.reason.value, MESSAGES[interrupted.reason])
@@ -106,7 +106,7 @@ class Telling:
             unrecorded = Refusal(503, f"the request cannot be put on record ({error}).")
             await self._break_off("what the answer used cannot be put on record.", unrecorded)
         finally:
-            exchange.unwatch_client()
+            exchange.finish()
             self._reached.answer.close()
 
     async def _tell(self) -> bytes:

@@ -129,9 +129,6 @@ class Relay:
         if due is not None and not (due.done() and not due.cancelled() and due.exception() is None):
             self._due, self._held = due, piece
             return False
-        return self._hand_on(piece)
-
-    def _hand_on(self, piece: bytes) -> bool:
         if self._outgoing is not None:
             piece = self._outgoing.feed(piece)
         return self._client.write(piece)
@@ -142,7 +139,8 @@ class Relay:
         taken = False
         if due is not None:
             await due
-            taken = self._hand_on(self._held)
+            held = self._held if self._outgoing is None else self._outgoing.feed(self._held)
+            taken = self._client.write(held)
         if not taken:
             await self._client.drained()
         self._exchange.silent = 0

@@ -90,14 +90,23 @@ class Answer:
 
     def came(self, piece: bytes) -> None:
         """The connection brings a piece."""
-        if self._take is not None:
-            self._hand_over(piece, self._take)
+        take = self._take
+        if take is None:
+            self._unread.append(piece)
+            self._unread_bytes += len(piece)
+            if self._unread_bytes > _MOST_UNREAD and self._source is not None:
+                self._source.pause()
+            self._wake()
             return
-        self._unread.append(piece)
-        self._unread_bytes += len(piece)
-        if self._unread_bytes > _MOST_UNREAD and self._source is not None:
-            self._source.pause()
-        self._wake()
+        try:
+            if take(piece):
+                return
+        except Exception as error:  # noqa: BLE001 - it is for the one who waits
+            waiter, self._waiter = self._waiter, None
+            if waiter is not None and not waiter.done():
+                waiter.set_exception(error)
+        self._take = None
+        self._wake(more=False)
 
     def end(self) -> None:
         """The connection has brought all of it."""
@@ -110,17 +119,6 @@ class Answer:
         self._failure = failure
         self._source = None
         self._wake()
-
-    def _hand_over(self, piece: bytes, take: Callable[[bytes], bool]) -> None:
-        try:
-            if take(piece):
-                return
-        except Exception as error:  # noqa: BLE001 - it is for the one who waits
-            waiter, self._waiter = self._waiter, None
-            if waiter is not None and not waiter.done():
-                waiter.set_exception(error)
-        self._take = None
-        self._wake(more=False)
 
     def _taken(self) -> bytes:
         pieces, self._unread = self._unread, []

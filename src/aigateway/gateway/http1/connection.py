@@ -30,6 +30,12 @@ class Connection(asyncio.Protocol):
         self._on_lost = on_lost
         self._loop = asyncio.get_running_loop()
         self._wire: asyncio.Transport | None = None
+        self._pieces: list[bytes] = []
+        """What the parser found of bodies in what is read now."""
+        self.on_body = self._pieces.append
+        """What the parser calls, without a step of ours in between."""
+        self._ours = 0
+        """How many of them belong to the answer, once it is whole."""
         self._parser = HttpResponseParser(self)
         self._parser.set_dangerous_leniencies(lenient_spaces_after_chunk_size=True)
         self.used = False
@@ -42,7 +48,6 @@ class Connection(asyncio.Protocol):
         """The answer whose head is here and whose end is not."""
         self._body_wanted = True
         self._headers: list[tuple[bytes, bytes]] = []
-        self._pieces: list[bytes] = []
         self._heard = False
         self._between = 0
         self._until_close = False
@@ -148,11 +153,15 @@ class Connection(asyncio.Protocol):
             self._parser.feed_data(data)
         except (HttpParserError, HttpParserUpgrade) as error:
             reason = error
-        answer = self._answer
-        if self._pieces and answer is not None:
-            pieces, self._pieces = self._pieces, []
+        answer, pieces = self._answer, self._pieces
+        if self._whole and len(pieces) > self._ours:
+            self._keep = False
+            del pieces[self._ours :]
+        if pieces and answer is not None:
+            piece = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            pieces.clear()
             self._between = 0
-            answer.came(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+            answer.came(piece)
         else:
             self._between += len(data)
             if self._between > _MOST_BETWEEN and not self._whole:
@@ -198,23 +207,18 @@ class Connection(asyncio.Protocol):
         answer = self._answer = Answer(status, headers, self)
         if not self._body_wanted:
             self._whole = True
+            self._ours = 0
         waiter, self._waiter = self._waiter, None
         if waiter is not None and not waiter.done():
             waiter.set_result(answer)
-
-    def on_body(self, body: bytes) -> None:
-        """Some of the answer."""
-        if self._whole:
-            self._keep = False
-        else:
-            self._pieces.append(body)
 
     def on_message_complete(self) -> None:
         """The end of the answer, or of a word in between."""
         if self._answer is None:
             self._headers = []
-        else:
+        elif not self._whole:
             self._whole = True
+            self._ours = len(self._pieces)
 
     # How an answer ends.
 

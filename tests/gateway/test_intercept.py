@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import hashlib
 import json
+import sys
 
 import pytest
 
@@ -266,6 +267,20 @@ async def test_no_byte_reaches_a_client_before_its_request_is_on_record(stage, m
     answer = await running
     assert answer.complete
     await asyncio.gather(*held)
+
+
+@pytest.mark.parametrize("path", ["openai/v1/chat/completions", "anthropic/v1/messages/count_tokens"])
+async def test_nobody_holds_the_body_while_its_answer_comes(stage, path):
+    """Agents send hundreds of kilobytes, and their answers take minutes."""
+    held = []
+
+    async def on_piece(client):
+        held.append(sys.getrefcount(client._body))
+
+    client = stage.client(path, MESSAGES | CHAT | {"stream": True}, on_piece=on_piece)
+    before = sys.getrefcount(client._body)
+    await client.run()
+    assert set(held) == {before}
 
 
 @pytest.mark.parametrize("stream", [False, True])

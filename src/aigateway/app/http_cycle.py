@@ -49,6 +49,27 @@ class Connection(Protocol):
 class Cycle:
     """See `Client`. What uvicorn's protocol does to its own cycles it does to this one, so some names are uvicorn's."""
 
+    __slots__ = (
+        "_answer_head",
+        "_chunked",
+        "_chunks",
+        "_connection",
+        "_expects_100",
+        "_left",
+        "_pieces",
+        "_size",
+        "_started",
+        "_tell_gone",
+        "_waiter",
+        "_wanted",
+        "disconnected",
+        "head",
+        "keep_alive",
+        "more_body",
+        "response_complete",
+        "task",
+    )
+
     def __init__(
         self,
         connection: Connection,
@@ -60,7 +81,7 @@ class Cycle:
     ) -> None:
         """Take whether the client reads chunks, keeps the connection, and waits to be told to send its body."""
         self.head = head
-        self.task: asyncio.Task[Any] = None  # type: ignore[assignment]  # until it is served
+        self.task: asyncio.Task[Any]
         self._connection = connection
         self._chunks = chunks
         self.keep_alive = keep_alive
@@ -105,6 +126,7 @@ class Cycle:
     def over(self, task: asyncio.Task[Any]) -> None:
         """The task that served it is done. An answer that was not ended ends with the connection."""
         self._connection.tasks.discard(task)
+        del self.task
         if not self.response_complete and not self.disconnected:
             self._connection.transport.close()
 

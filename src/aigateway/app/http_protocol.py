@@ -29,6 +29,22 @@ _TOO_LARGE = (
 class HttpProtocol(HttpToolsProtocol):
     """One client's connection. Control plane, pages and WebSockets are uvicorn's affair as before."""
 
+    __slots__ = (
+        "_between",
+        "_data_plane",
+        "_deaf",
+        "_head_before",
+        "_head_too_large",
+        "_heads",
+        "_idle_since",
+        "_in_head",
+        "_left",
+        "_parsing",
+        "_reading",
+        "_running",
+        "_seen",
+    )
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._data_plane: Serves | None = getattr(self.app, "data_plane", None)

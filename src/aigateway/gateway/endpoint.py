@@ -63,10 +63,9 @@ class Endpoint:
             try:
                 actor = self._known(head) or await self._authenticated(head)
                 route = self._route(head, actor)
-                body = client.body_at_hand(self._admitter.max_body_size)
-                if body is None:
-                    body = await self._body(head, client)
-                request, kind = Request(head, body, route, actor, head.shown.byok), route.kind
+                request = Request(head, b"", route, actor, head.shown.byok)
+                request.body = client.body_at_hand(self._admitter.max_body_size) or await self._body(head, client)
+                kind = route.kind
                 if isinstance(kind, Intercepted):
                     await self._interceptor.run(request, kind.api, client)
                 elif isinstance(kind, Local):

@@ -117,6 +117,7 @@ class Interceptor:
                 if injected is None or self._inner is None:
                     edit = opened.edit
                     served = await self._call(request, opened, exchange)
+                    request.let_body_go()
                     await self._relay(api, opened, served, None if edit is None else edit.outgoing, exchange, client)
                 else:
                     turn = _Turn(request, api, facts, opened, injected, self._inner)

@@ -54,6 +54,7 @@ class PassThrough:
             exchange.watch_client(client)
             with exchange.interruptible():
                 served = await self._upstream.call(request, credential, self._own_headers, exchange, dumps, edit)
+                request.let_body_go()
                 outgoing = None if edit is None else edit.outgoing
                 relay = Relay(served.answer, client, provider.routes.speaks, Unrecorded(), outgoing)
                 await relay.run(exchange, [], self._upstream.idle)

@@ -37,6 +37,18 @@ def is_event_stream(content_type: bytes) -> bool:
 class Relay:
     """One answer on its way."""
 
+    __slots__ = (
+        "_answer",
+        "_api",
+        "_client",
+        "_due",
+        "_exchange",
+        "_held",
+        "_outgoing",
+        "_started",
+        "_witness",
+    )
+
     def __init__(
         self, answer: UpstreamAnswer, client: Client, api: ApiFormat, witness: Witness, outgoing: Outgoing | None = None
     ) -> None:

@@ -15,15 +15,19 @@ Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
 
 
-class Request(msgspec.Struct, frozen=True):
-    """A request that was let in: routed, attributed and whole."""
+class Request(msgspec.Struct):
+    """A request that was let in: routed, attributed and whole. Nothing of it changes but that its body is let go."""
 
     head: Head
     body: bytes
-    """As it came."""
+    """As it came; empty once it was let go."""
     route: Route
     actor: Actor
     byok: bool
+
+    def let_body_go(self) -> None:
+        """It was sent, and nobody needs it while the answer comes, which may take an hour."""
+        self.body = b""
 
     @property
     def method(self) -> str:

@@ -25,6 +25,32 @@ _SENT_AT_ONCE = 256 * 1024
 class Connection(asyncio.Protocol):
     """Belongs to a pool: `on_idle` is told when the next request may be sent, `on_lost` when none ever will."""
 
+    __slots__ = (
+        "_answer",
+        "_asked_at",
+        "_between",
+        "_body_wanted",
+        "_headers",
+        "_heard",
+        "_keep",
+        "_loop",
+        "_on_idle",
+        "_on_lost",
+        "_ours",
+        "_parser",
+        "_pieces",
+        "_read_paused",
+        "_unsent",
+        "_until_close",
+        "_waiter",
+        "_whole",
+        "_wire",
+        "_write_paused",
+        "idle_since",
+        "on_body",
+        "used",
+    )
+
     def __init__(self, on_idle: Callable[[Connection], None], on_lost: Callable[[Connection], None]) -> None:
         self._on_idle = on_idle
         self._on_lost = on_lost

@@ -14,8 +14,10 @@ def test_a_minted_token_is_one_and_its_hash_is_all_that_is_kept():
     key_id, secret = tokens.parse(minted.text)
     assert key_id == minted.key_id
     assert secret.encode() not in minted.hashed_secret
-    assert tokens.is_secret(secret, minted.hashed_secret)
-    assert not tokens.is_secret(secret[:-1] + "!", minted.hashed_secret)
+    assert tokens.shown(minted.text) == (minted.key_id, tokens.hash_secret(secret))
+    assert tokens.is_same(tokens.hash_secret(secret), minted.hashed_secret)
+    assert not tokens.is_same(tokens.hash_secret(secret[:-1] + "!"), minted.hashed_secret)
+    assert tokens.shown("nonsense") is None
     assert tokens.mint().text != minted.text
 
 

@@ -34,14 +34,20 @@ def parse(text: str) -> tuple[str, str] | None:
     return None if match is None else (match[1], match[2])
 
 
+def shown(text: str) -> tuple[str, bytes] | None:
+    """The key's id and the hash of the secret of a token; None for any other text."""
+    parts = parse(text)
+    return None if parts is None else (parts[0], hash_secret(parts[1]))
+
+
 def hash_secret(secret: str) -> bytes:
     """SHA-256 of a secret. It is random, so nothing slower is needed."""
     return hashlib.sha256(secret.encode()).digest()
 
 
-def is_secret(secret: str, hashed_secret: bytes) -> bool:
-    """Whether a secret is the one that was hashed, in a time that does not tell how much of it is right."""
-    return hmac.compare_digest(hash_secret(secret), hashed_secret)
+def is_same(shown: bytes, hashed_secret: bytes) -> bool:
+    """Whether the hash of a secret that was shown is the one that is kept, in a time that does not tell how nearly."""
+    return hmac.compare_digest(shown, hashed_secret)
 
 
 def _random(length: int) -> str:

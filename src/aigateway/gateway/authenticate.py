@@ -7,6 +7,7 @@ from typing import Protocol
 
 import msgspec
 
+from aigateway.accounts import tokens
 from aigateway.accounts.actor import Actor
 from aigateway.gateway.refusal import Refusal
 from aigateway.providers.credentials import bearer_of
@@ -19,8 +20,11 @@ GOVERNANCE_HEADER = "x-coder-ai-governance-token"
 class Authenticates(Protocol):
     """Knows tokens."""
 
-    def known(self, token: str) -> Actor | None:
-        """The same as `authenticate`, where nobody has to be asked for it; None too where somebody has."""
+    def known(self, key_id: str, shown: bytes) -> Actor | None:
+        """The same as `authenticate`, where nobody has to be asked for it; None too where somebody has.
+
+        It takes what `tokens.shown` makes of a token.
+        """
 
     async def authenticate(self, token: str) -> Actor | None:
         """The active account that a token belongs to; None for a token that is not (or no longer) good."""
@@ -31,6 +35,8 @@ class Shown(msgspec.Struct, frozen=True):
 
     tokens: tuple[str, ...]
     """In the order in which they are tried."""
+    first: tuple[str, bytes] | None
+    """What `tokens.shown` makes of the first."""
     byok: bool
     """Whether the request brings the person's own provider credential."""
 
@@ -38,7 +44,8 @@ class Shown(msgspec.Struct, frozen=True):
 def shown(headers: Mapping[str, str]) -> Shown:
     """Find the tokens among the headers, which have lower-case names (data-plane spec 3.1, decisions 6 and 32)."""
     governance = headers.get(GOVERNANCE_HEADER, "").strip()
-    return Shown((governance,), byok=True) if governance else Shown(_tokens(headers), byok=False)
+    found = (governance,) if governance else _tokens(headers)
+    return Shown(found, tokens.shown(found[0]) if found else None, bool(governance))
 
 
 async def authenticate(authenticator: Authenticates, asking: Shown, *, allow_byok: bool) -> Actor:

@@ -88,9 +88,9 @@ class Endpoint:
     def _known(self, head: Head) -> Actor | None:
         """Who asks, where nobody has to be asked for that."""
         asking = head.shown
-        if not asking.tokens or (asking.byok and not self._allow_byok):
+        if asking.first is None or (asking.byok and not self._allow_byok):
             return None
-        return self._authenticator.known(asking.tokens[0])
+        return self._authenticator.known(*asking.first)
 
     async def _authenticated(self, head: Head) -> Actor:
         allow_byok = self._allow_byok or routing.takes_logins_alone(self._providers, head.path)

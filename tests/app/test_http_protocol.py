@@ -265,6 +265,18 @@ async def test_requests_with_the_same_head_come_in_any_pieces(plane, connect):
         assert [(await peer.answer())[1] for _ in bodies] == bodies
 
 
+async def test_thousands_of_requests_at_once_behind_a_known_head_are_all_answered(plane, connect):
+    """Each was taken inside the one before it, until Python refused."""
+    peer = await connect()
+    request = HEAD + b"content-length: 1\r\n\r\n"
+    peer.send(request + b"a")
+    assert (await peer.answer())[1] == b"a"
+    peer.send((request + b"b") * 3000)
+    for _ in range(3000):
+        assert (await peer.answer())[1] == b"b"
+    assert len(plane.asked) == 3001
+
+
 async def test_a_body_behind_a_known_head_that_is_refused_is_not_the_next_request(plane, connect):
     async def refuse(client):
         await reply(client, b"no")

@@ -30,6 +30,7 @@ class HttpProtocol(HttpToolsProtocol):
     """One client's connection. Control plane, pages and WebSockets are uvicorn's affair as before."""
 
     __slots__ = (
+        "_begun",
         "_between",
         "_data_plane",
         "_deaf",
@@ -60,6 +61,8 @@ class HttpProtocol(HttpToolsProtocol):
         """Bytes of the head that came before what is being read now."""
         self._reading = 0
         """Bytes that are being read now."""
+        self._begun = False
+        """Whether a request began in what is being read now, behind who knows what."""
         self._head_too_large = False
         self._idle_since = 0.0
         self._running: Any = None
@@ -79,26 +82,26 @@ class HttpProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """See `asyncio.Protocol`."""
-        if self._deaf:
-            return
-        if self._left:
-            self._more_of_a_body(data)
-        elif self._between and self._heads is not None and (begins := seen(data)) is not None:
-            text, _, digits, body_begins = begins
-            head = self._heads.get(text)
-            if head is None:
-                self._seen = begins
-                self._parse(data)
-                self._seen = None
-            else:
+        while data and not self._deaf:
+            if self._left:
+                data = self._more_of_a_body(data)
+            elif self._between and self._heads is not None and (begins := seen(data)) is not None:
+                text, _, digits, body_begins = begins
+                head = self._heads.get(text)
+                if head is None:
+                    self._seen = begins
+                    self._parse(data)
+                    self._seen = None
+                    return
                 self._left = int(digits)
                 self._begin(head, chunks=True, keep_alive=True, expects_100=False)
-                self._more_of_a_body(data[body_begins:])
-        else:
-            self._parse(data)
+                data = self._more_of_a_body(data[body_begins:])
+            else:
+                self._parse(data)
+                return
 
-    def _more_of_a_body(self, data: bytes) -> None:
-        """Of a request whose head was known, so that the parser has not seen it."""
+    def _more_of_a_body(self, data: bytes) -> bytes:
+        """Of a request whose head was known, so that the parser has not seen it; returns what is behind it."""
         cycle: Any = self.cycle
         rest = b""
         if len(data) > self._left:
@@ -110,14 +113,14 @@ class HttpProtocol(HttpToolsProtocol):
             if not self._left:
                 cycle.more_body = False
                 cycle.set()
-        if rest:
-            self.data_received(rest)
+        return rest
 
     def _parse(self, data: bytes) -> None:
         self._reading = len(data)
+        self._begun = False
         super().data_received(data)
         if self._in_head:
-            self._head_before += len(data)
+            self._head_before += self._head_size() if self._begun else len(data)
             self._head_too_large = self._head_too_large or self._head_before > _LARGEST_HEAD
         if self._head_too_large and not self.transport.is_closing():
             if not self._answering():
@@ -156,6 +159,7 @@ class HttpProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A request begins."""
         self._between = False
+        self._begun = True
         self.url = b""
         self.headers = []
         self.expect_100_continue = False

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 
@@ -57,8 +57,10 @@ class Forked:
 
     def send_signal(self, number: signal.Signals) -> None:
         """Send a signal, unless it has ended."""
-        if self._process.exitcode is None:
-            os.kill(self.pid, number)
+        # Who forked it may have buried it before anybody told us.
+        with suppress(ProcessLookupError):
+            if self._process.exitcode is None:
+                os.kill(self.pid, number)
 
     def kill(self) -> None:
         """`kill -9`."""

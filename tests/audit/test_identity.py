@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import time
 from uuid import RFC_4122, UUID
 
@@ -13,6 +14,24 @@ def test_ids_are_uuids_of_version_7_and_all_different():
     for one in made[:500]:
         assert str(UUID(one)) == one
         assert (UUID(one).version, UUID(one).variant) == (7, RFC_4122)
+
+
+def test_a_forked_process_makes_other_ids():
+    """Both went on with the same random part and the same number."""
+    new_id()
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(writing, "".join(new_id() for _ in range(100)).encode())
+        os._exit(0)
+    mine = {new_id() for _ in range(100)}
+    os.waitpid(child, 0)
+    os.close(writing)
+    with os.fdopen(reading, "r") as pipe:
+        text = pipe.read()
+    theirs = {text[at : at + 36] for at in range(0, len(text), 36)}
+    assert len(theirs) == 100
+    assert not mine & theirs
 
 
 def test_ids_of_one_moment_differ_and_ids_of_later_moments_sort_behind(monkeypatch):

@@ -8,27 +8,29 @@ Behind the time stand 50 bits that are random for a process and 24 that it count
 
 from __future__ import annotations
 
+import os
 import secrets
 import time
+from itertools import count
 
 _NANOSECONDS = 1_000_000
 _DIGITS = tuple(f"{number:03x}" for number in range(0x1000))
 """Three of them at once, since every request has three ids: looking a text up costs a third of making it."""
 _LOW = 0xFFF
-_COUNTED = 0x1000000
+_COUNTED = 0xFFFFFF
 
 
 class _Ids:
     """The ids of one process."""
 
-    __slots__ = ("_count", "_era", "_head", "_random")
+    __slots__ = ("_counted", "_era", "_head", "_random")
 
     def __init__(self) -> None:
         self._era = -1
         """The time but for its last three digits, which are four seconds."""
         self._head = ""
         self._random = ""
-        self._count = 0
+        self._counted = count()
 
     def new(self) -> str:
         """A UUID that no other row has."""
@@ -36,19 +38,25 @@ class _Ids:
         era = milliseconds >> 12
         if era != self._era:
             self._begin(era)
-        count = self._count = (self._count + 1) % _COUNTED
-        return f"{self._head}{_DIGITS[milliseconds & _LOW]}{self._random}{_DIGITS[count >> 12]}{_DIGITS[count & _LOW]}"
+        place = next(self._counted) & _COUNTED
+        return f"{self._head}{_DIGITS[milliseconds & _LOW]}{self._random}{_DIGITS[place >> 12]}{_DIGITS[place & _LOW]}"
+
+    def forget(self) -> None:
+        """Draw the random part anew for the next id."""
+        self._era = -1
 
     def _begin(self, era: int) -> None:
         """Draw the random part anew: so the count, of sixteen million, comes round in none of these."""
-        self._era = era
         text = f"{era:09x}"
         self._head = f"{text[:8]}-{text[8:]}"
         drawn = secrets.token_hex(6)
         variant = 0x8 | secrets.randbelow(4)
         self._random = f"-7{drawn[:3]}-{variant:x}{drawn[3:6]}-{drawn[6:]}"
-        self._count = 0
+        self._era = era
 
 
-new_id = _Ids().new
-"""A UUID that no other row has."""
+_ids = _Ids()
+os.register_at_fork(after_in_child=_ids.forget)
+
+new_id = _ids.new
+"""A UUID that no other row has, whatever thread or process asks."""

@@ -2,7 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from aigateway.gateway.http1.head import request_head
+from aigateway.gateway.http1.head import request_start, whole_head
+
+
+def request_head(method, target, host, headers, length):
+    return whole_head(request_start(method, target, host, headers), method, length)
 
 
 def test_a_request_with_a_body_says_its_length():

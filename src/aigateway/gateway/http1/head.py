@@ -18,19 +18,13 @@ class Malformed(Exception):
     """No answer of HTTP/1.1, or none whose end can be told for certain. The sentence says why."""
 
 
-def request_head(method: str, target: str, host: bytes, headers: Headers, length: int) -> bytes:
-    """The head of a request with a body of that many bytes; the host and the length are all that is added.
+def request_start(method: str, target: str, host: bytes, headers: Headers) -> bytes:
+    """What the head of a request begins with, whatever the length of its body; the host is all that is added.
 
     Raises:
         ValueError: something would end the head before its end.
 
     """
-    start = request_start(method, target, host, headers)
-    return with_length(start, length) if length or method not in _BODILESS else start + b"\r\n"
-
-
-def request_start(method: str, target: str, host: bytes, headers: Headers) -> bytes:
-    """The same without the length and the end. Raises `ValueError`."""
     lines = [b"%b: %b\r\n" % header for header in headers]
     start = b"%b %b HTTP/1.1\r\nhost: %b\r\n%b" % (
         method.encode("ascii"),
@@ -44,9 +38,9 @@ def request_start(method: str, target: str, host: bytes, headers: Headers) -> by
     return start
 
 
-def with_length(start: bytes, length: int) -> bytes:
-    """A whole head."""
-    return b"%bcontent-length: %d\r\n\r\n" % (start, length)
+def whole_head(start: bytes, method: str, length: int) -> bytes:
+    """The head that begins so, of a request with a body of that many bytes."""
+    return b"%bcontent-length: %d\r\n\r\n" % (start, length) if length or method not in _BODILESS else start + b"\r\n"
 
 
 def is_interim(status: int) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable
 import msgspec
 
 from aigateway.gateway.http1.dial import Dialler, Origin, Trust
-from aigateway.gateway.http1.head import request_head, request_start, with_length
+from aigateway.gateway.http1.head import request_start, whole_head
 from aigateway.gateway.http1.pool import Pool
 from aigateway.gateway.proxies import Proxies
 from aigateway.gateway.transport import Transport
@@ -33,7 +33,7 @@ class HttpTransport:
         method, body = request.method, request.body
         kept: _Kept | None = getattr(request.headers, "kept", None)
         if kept is not None and kept.transport is self and kept.method == method and kept.url == request.url:
-            pool, head = kept.pool, with_length(kept.start, len(body))
+            pool, start = kept.pool, kept.start
         else:
             url = request.url
             if self._through_proxy is not None and self._proxies.of(url) is not None:
@@ -45,10 +45,10 @@ class HttpTransport:
             target = url[found.end() :]
             if not target.startswith("/"):
                 target = f"/{target}"
-            head = request_head(method, target, netloc, request.headers, len(body))
-            if body and isinstance(request.headers, LastingHeaders):
-                start = request_start(method, target, netloc, request.headers)
+            start = request_start(method, target, netloc, request.headers)
+            if isinstance(request.headers, LastingHeaders):
                 request.headers.kept = _Kept(self, method, url, pool, start)
+        head = whole_head(start, method, len(body))
         body_wanted = method != "HEAD"
         connection = pool.idle()
         if connection is not None:
